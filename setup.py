@@ -1,0 +1,173 @@
+"""Build what is not Python: the BPF objects (``bpf/*.bpf.c``) and the libbpf extension.
+
+Everything else about the build is in ``pyproject.toml``.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from setuptools import Command, setup
+from setuptools.command.build import build
+
+HERE = Path(__file__).parent
+OBJECTS = "pytest_ebpf/objects"
+# The names bpf_tracing.h knows the register layouts by.
+TARGETS = {"x86_64": "x86", "aarch64": "arm64"}
+
+
+def compiler() -> list[str]:
+    """Return the C compiler that setuptools will use, with its own arguments."""
+    configured = os.environ.get("CC") or str(sysconfig.get_config_var("CC") or "cc")
+    return configured.split()
+
+
+def clang() -> str:
+    """Name the clang to compile BPF with: ``$CLANG``, or the one on ``PATH``."""
+    return os.environ.get("CLANG", "clang")
+
+
+def bpf_flags() -> list[str]:
+    """Return the arguments of clang that all BPF programs of this project are compiled with."""
+    machine = platform.machine()
+    if machine not in TARGETS:
+        known = " and ".join(sorted(TARGETS))
+        raise SystemExit(f"pytest-ebpf cannot be built for {machine}: it knows {known}.")
+    return [
+        *("-target", "bpf", "-mcpu=v3", "-g", "-O2", "-Wall", "-Werror"),
+        f"-D__TARGET_ARCH_{TARGETS[machine]}",
+        # Debian keeps <asm/types.h> here; clang looks there for its own target only.
+        f"-I/usr/include/{machine}-linux-gnu",
+        # BTF carries each line's file name: the same object, wherever it was built.
+        f"-ffile-prefix-map={HERE}=.",
+    ]
+
+
+class Need(NamedTuple):
+    """Something of the system's the build cannot do without."""
+
+    what: str
+    apt: str
+    """Debian package that has it."""
+    command: list[str]
+    """Compiler that is to find it."""
+    source: str
+    """C text that compiles where it is there."""
+
+
+def needs() -> list[Need]:
+    """List what to look for, in the order in which one needs the other."""
+    cc = [*compiler(), "-fsyntax-only", "-x", "c", "-"]
+    python = [*cc, f"-I{sysconfig.get_path('include')}"]
+    bpf = [clang(), *bpf_flags(), "-c", "-o", os.devnull, "-x", "c", "-"]
+    libbpf = "#include <bpf/libbpf.h>\n#if LIBBPF_MAJOR_VERSION < 1\n#error old\n#endif\n"
+    return [
+        Need("a C compiler", "gcc", cc, ""),
+        Need("the C library's headers", "libc6-dev", cc, "#include <stdio.h>\n"),
+        Need("Python's headers", "python3-dev", python, "#include <Python.h>\n"),
+        Need("libbpf 1.0 or later with its headers", "libbpf-dev", cc, libbpf),
+        Need("clang with its BPF target", "clang", bpf, ""),
+        Need("the kernel's headers", "linux-libc-dev", bpf, "#include <linux/bpf.h>\n"),
+    ]
+
+
+def is_met(need: Need) -> bool:
+    """Tell whether the compiler is there and accepts the text."""
+    try:
+        found = subprocess.run(need.command, check=False, input=need.source.encode(), capture_output=True)
+    except OSError:
+        return False
+    return found.returncode == 0
+
+
+def require_tools() -> None:
+    """Leave with one sentence, and no traceback, when something is missing."""
+    for need in needs():
+        if not is_met(need):
+            raise SystemExit(
+                f"pytest-ebpf cannot be built: {need.what} was not found"
+                f" (tried {need.command[0]}); on Debian: apt-get install {need.apt}"
+            )
+
+
+def compile_bpf(source: Path, target: Path) -> None:
+    """Compile one ``.bpf.c``; its types (BTF) stay in it, its debug sections do not."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        subprocess.run([clang(), *bpf_flags(), "-c", str(source), "-o", str(target)], check=True)
+    except subprocess.CalledProcessError:
+        raise SystemExit(f"pytest-ebpf cannot be built: clang refused {source}") from None
+    strip = shutil.which(os.environ.get("LLVM_STRIP", "llvm-strip"))
+    if strip:  # saves two thirds of the size, nothing else
+        subprocess.run([strip, "-g", str(target)], check=True)
+
+
+class BuildBpf(Command):
+    """A step of ``build``; setuptools documents such steps at ``command.build.SubCommand``."""
+
+    description = "compile the BPF programs"
+    user_options: ClassVar[list[tuple[str, str | None, str]]] = []
+    build_lib: str
+    editable_mode: bool = False
+
+    def initialize_options(self) -> None:
+        """Leave it to ``finalize_options``."""
+        self.build_lib = ""
+
+    def finalize_options(self) -> None:
+        """Build where the Python files are put."""
+        self.build_lib = self.get_finalized_command("build_py").build_lib
+
+    def run(self) -> None:
+        """Compile every program."""
+        if not self.editable_mode:
+            # pip builds in the source tree: without this, the next wheel would
+            # still hold the modules and objects deleted since the last one.
+            shutil.rmtree(self.build_lib, ignore_errors=True)
+        for source, target in zip(self.sources(), self.targets(), strict=True):
+            compile_bpf(source, target)
+
+    def sources(self) -> list[Path]:
+        """List the programs."""
+        return sorted(Path("bpf").glob("*.bpf.c"))
+
+    def targets(self) -> list[Path]:
+        """List their objects: in the source tree for ``pip install -e``."""
+        root = Path() if self.editable_mode else Path(self.build_lib)
+        return [root / OBJECTS / source.with_suffix(".o").name for source in self.sources()]
+
+    def get_source_files(self) -> list[str]:
+        """List what a source distribution needs for this step."""
+        return [str(path) for path in sorted(Path("bpf").glob("*.[ch]"))]
+
+    def get_outputs(self) -> list[str]:
+        """List where the objects would be in a wheel."""
+        return [f"{self.build_lib}/{OBJECTS}/{target.name}" for target in self.targets()]
+
+    def get_output_mapping(self) -> dict[str, str]:
+        """Map those of the outputs that are in the source tree to where they are."""
+        if not self.editable_mode:
+            return {}
+        return dict(zip(self.get_outputs(), map(str, self.targets()), strict=True))
+
+
+class Build(build):
+    """``build`` with the BPF step, first, since it clears what an earlier build left."""
+
+    sub_commands: ClassVar = [("build_bpf", None), *build.sub_commands]
+
+
+if __name__ == "__main__":
+    # Before anything else: the extension's own script asks the C compiler too.
+    require_tools()
+    setup(
+        cmdclass={"build": Build, "build_bpf": BuildBpf},
+        cffi_modules=["pytest_ebpf/engine/native_build.py:ffibuilder"],
+        options={"bdist_wheel": {"py_limited_api": "cp310"}},
+    )

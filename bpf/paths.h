@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Absolute paths, as the task itself sees them: walked by hand, since
+ * bpf_d_path() is for a list of functions that tracepoints are not on. */
+#ifndef PYTEST_EBPF_PATHS_H
+#define PYTEST_EBPF_PATHS_H
+
+#include "kernel.h"
+
+#define PATH_SPACE 4096 /* PATH_MAX */
+#define PATH_COMPONENT 256 /* NAME_MAX and the NUL */
+#define PATH_DEPTH 64
+
+struct path_buffer {
+	/* Where the walk is. In memory and not in registers: what the verifier
+	 * knows nothing of cannot differ between two turns of the loop, and so it
+	 * follows each turn once. */
+	struct dentry *dentry;
+	struct vfsmount *mnt;
+	struct dentry *root_dentry;
+	struct vfsmount *root_mnt;
+	__u32 length;
+	__u32 truncated;
+	char names[PATH_SPACE + PATH_COMPONENT];
+};
+
+/* Names on their way into the ring. One program alone uses it, and the kernel
+ * lets no program nest on a CPU (bpf_prog->active, counted as a miss). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct path_buffer);
+} names SEC(".maps");
+
+static __always_inline struct path_buffer *path_buffer(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&names, &zero);
+}
+
+/* One step up; false at the end. */
+static __always_inline bool path_step(struct path_buffer *to)
+{
+	struct dentry *dentry = to->dentry, *parent;
+	struct vfsmount *mnt = to->mnt;
+	__u32 length = to->length;
+	long got;
+
+	if (dentry == to->root_dentry && mnt == to->root_mnt) {
+		to->truncated = 0;
+		return false;
+	}
+	if (dentry == BPF_CORE_READ(mnt, mnt_root)) {
+		struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+
+		to->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		to->mnt = (void *)above + bpf_core_field_offset(struct mount, mnt);
+		/* else: the top of a tree that the task's root is not in */
+		to->truncated = above != mount;
+		return above != mount;
+	}
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if (parent == dentry) {
+		to->truncated = 0;
+		return false;
+	}
+	if (length >= PATH_SPACE)
+		return false;
+	got = bpf_probe_read_kernel_str(&to->names[length], PATH_COMPONENT,
+					BPF_CORE_READ(dentry, d_name.name));
+	if (got < 0)
+		return false;
+	to->length = length + got;
+	to->dentry = parent;
+	return true;
+}
+
+/* Writes the names from the file up to the task's root, each with its NUL: the
+ * reader turns them round. path and root are addresses of struct path. */
+__noinline int walk_path(__u64 path, __u64 root)
+{
+	struct path_buffer *to = path_buffer();
+
+	if (!to)
+		return 0;
+	to->mnt = BPF_CORE_READ((struct path *)path, mnt);
+	to->dentry = BPF_CORE_READ((struct path *)path, dentry);
+	to->root_mnt = BPF_CORE_READ((struct path *)root, mnt);
+	to->root_dentry = BPF_CORE_READ((struct path *)root, dentry);
+	to->length = 0;
+	to->truncated = 1;
+	for (int i = 0; i < PATH_DEPTH; i++)
+		if (!path_step(to))
+			break;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The one place that writes to a ring: reserve, head, count the loss, wake. */
+#ifndef PYTEST_EBPF_RING_H
+#define PYTEST_EBPF_RING_H
+
+#include "session.h"
+
+/* A reader is woken when a quarter of the ring is full, not at each record: a
+ * wake-up costs the traced program more than the record does. */
+#define WAKE_FRACTION 4
+
+static __always_inline void count_loss(struct session *session, __u64 size)
+{
+	__sync_fetch_and_add(&session->control->lost_records, 1);
+	__sync_fetch_and_add(&session->control->lost_bytes, size);
+}
+
+/* size is a constant, as bpf_ringbuf_reserve wants it. */
+static __always_inline void *record_reserve(struct session *session, __u64 size)
+{
+	void *record = bpf_ringbuf_reserve(session->ring, size, 0);
+
+	if (!record)
+		count_loss(session, size);
+	return record;
+}
+
+static __always_inline void record_submit(struct session *session, void *record)
+{
+	__u64 size = bpf_ringbuf_query(session->ring, BPF_RB_RING_SIZE);
+	__u64 used = bpf_ringbuf_query(session->ring, BPF_RB_AVAIL_DATA);
+	bool wake = session->control->wake || used * WAKE_FRACTION >= size;
+
+	bpf_ringbuf_submit(record, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void fill_header(struct record_header *header, __u32 type, __u64 time_ns,
+					struct task_struct *task, const struct control *control)
+{
+	header->type = type;
+	header->window = control->window;
+	header->time_ns = time_ns;
+	header->start_ns = BPF_CORE_READ(task, group_leader, start_time);
+	header->host_pid = BPF_CORE_READ(task, tgid);
+	header->host_tid = BPF_CORE_READ(task, pid);
+}
+
+#endif

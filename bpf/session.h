@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Who is traced, for whom, and where the records go. */
+#ifndef PYTEST_EBPF_SESSION_H
+#define PYTEST_EBPF_SESSION_H
+
+#include "kernel.h"
+#include "events.h"
+
+#define MAX_SESSIONS 1024
+
+/* What a traced thread carries. */
+struct member {
+	__u32 session; /* key of rings and controls; never used twice */
+	__u32 uid; /* a confined session holds only threads of this uid */
+	__u32 confined;
+	__u32 level; /* depth of the pid namespace the session counts in */
+	__u64 nsproxy; /* last seen pointers, to notice that they changed */
+	__u64 cred;
+};
+
+/* Written at fork for the child, by the adopting iterator for threads that
+ * already lived; goes with its task. Why not a hash keyed by tid: a thread that
+ * execs takes over its leader's pid, and the entry would be somebody else's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct member);
+} members SEC(".maps");
+
+struct ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+struct control_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct control));
+};
+
+/* Session to its ring. The broker enters and deletes. Why a hash and not an
+ * array: an id is never used again, so that what an ended session left running
+ * can never write to its successor. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, MAX_SESSIONS);
+	__type(key, __u32);
+	__array(values, struct ring_map);
+} rings SEC(".maps");
+
+/* Session to its control page. The broker enters and deletes. Why a map each:
+ * who holds a map's descriptor can write all of it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, MAX_SESSIONS);
+	__type(key, __u32);
+	__array(values, struct control_map);
+} controls SEC(".maps");
+
+struct session {
+	void *ring;
+	struct control *control;
+};
+
+static __always_inline struct member *member_of(struct task_struct *task)
+{
+	/* Reading the pointer costs a nanosecond, the helper tens of them; every
+	 * task of the machine passes here. */
+	if (!task->bpf_storage)
+		return NULL;
+	return bpf_task_storage_get(&members, task, NULL, 0);
+}
+
+static __always_inline struct control *control_of(__u32 session)
+{
+	__u32 zero = 0;
+	void *map = bpf_map_lookup_elem(&controls, &session);
+
+	return map ? bpf_map_lookup_elem(map, &zero) : NULL;
+}
+
+static __always_inline bool session_by_id(__u32 id, struct session *session)
+{
+	session->control = control_of(id);
+	if (!session->control)
+		return false;
+	session->ring = bpf_map_lookup_elem(&rings, &id);
+	return session->ring != NULL;
+}
+
+static __always_inline bool session_of(const struct member *member, struct session *session)
+{
+	return session_by_id(member->session, session);
+}
+
+/* Whether a confined session may hold a thread with these credentials. */
+static __always_inline bool may_hold(__u32 uid, struct task_struct *task)
+{
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+
+	return BPF_CORE_READ(cred, uid.val) == uid && BPF_CORE_READ(cred, euid.val) == uid &&
+	       BPF_CORE_READ(cred, suid.val) == uid && BPF_CORE_READ(cred, fsuid.val) == uid;
+}
+
+#endif

@@ -1,0 +1,84 @@
+"""Assert what your code really did, as the kernel saw it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_ebpf.credentials import Capabilities, Credentials
+    from pytest_ebpf.errors import BrokerDied, BrokerError, EbpfError, TraceIncomplete, Unavailable, UsageError
+    from pytest_ebpf.events import (
+        CredentialChange,
+        Event,
+        Exec,
+        Exit,
+        Fork,
+        Left,
+        NamespaceChange,
+        ThreadExit,
+        ThreadStart,
+    )
+    from pytest_ebpf.losses import Losses
+    from pytest_ebpf.matching import glob
+    from pytest_ebpf.namespaces import Namespaces, namespaces_of
+    from pytest_ebpf.processes import Process
+    from pytest_ebpf.sequences import Sequence
+    from pytest_ebpf.trace import Trace
+
+__all__ = [
+    "BrokerDied",
+    "BrokerError",
+    "Capabilities",
+    "CredentialChange",
+    "Credentials",
+    "EbpfError",
+    "Event",
+    "Exec",
+    "Exit",
+    "Fork",
+    "Left",
+    "Losses",
+    "NamespaceChange",
+    "Namespaces",
+    "Process",
+    "Sequence",
+    "ThreadExit",
+    "ThreadStart",
+    "Trace",
+    "TraceIncomplete",
+    "Unavailable",
+    "UsageError",
+    "glob",
+    "namespaces_of",
+]
+
+_MODULES = {
+    "credentials": ("Capabilities", "Credentials"),
+    "errors": ("BrokerDied", "BrokerError", "EbpfError", "TraceIncomplete", "Unavailable", "UsageError"),
+    "events": (
+        "CredentialChange",
+        "Event",
+        "Exec",
+        "Exit",
+        "Fork",
+        "Left",
+        "NamespaceChange",
+        "ThreadExit",
+        "ThreadStart",
+    ),
+    "losses": ("Losses",),
+    "matching": ("glob",),
+    "namespaces": ("Namespaces", "namespaces_of"),
+    "processes": ("Process",),
+    "sequences": ("Sequence",),
+    "trace": ("Trace",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is (PEP 562): every pytest run imports this package."""
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"pytest_ebpf.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

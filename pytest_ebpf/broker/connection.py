@@ -1,0 +1,130 @@
+"""Who is at the other end of a socket, and what is held for them. Runs in the broker."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_ebpf.errors import BrokerError
+
+if TYPE_CHECKING:
+    from pytest_ebpf.broker.spill import Spill
+
+__all__ = ["Connection", "Control", "EngineSession", "Ring", "identify"]
+
+_UCRED = struct.Struct("iII")
+"""``struct ucred``: pid, uid, gid (``unix(7)``)."""
+
+_SO_PEERPIDFD = 77
+"""Kernel 6.5 (7b26952a91cf); not in Python's `socket` yet."""
+
+
+class Ring(Protocol):
+    """The part of `pytest_ebpf.engine.ring.Ring` that the broker uses."""
+
+    @property
+    def filled(self) -> float:
+        """How full it is, 0 to 1."""
+
+    def drain(self) -> bytes:
+        """Take all finished records."""
+
+
+class Control(Protocol):
+    """The part of `pytest_ebpf.engine.control.Control` that the broker uses."""
+
+    @property
+    def wake(self) -> bool:
+        """Whether the client is waiting at the ring itself."""
+
+
+class EngineSession(Protocol):
+    """The part of `pytest_ebpf.engine.loader.EngineSession` that the broker uses."""
+
+    @property
+    def id(self) -> int:
+        """Never used again."""
+
+    @property
+    def ring_fd(self) -> int:
+        """Readable when a quarter of the ring is full."""
+
+    @property
+    def control_fd(self) -> int:
+        """Of the control page."""
+
+    @property
+    def ring(self) -> Ring:
+        """The reading end."""
+
+    @property
+    def control(self) -> Control:
+        """The page that client and kernel share."""
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """A client, from its connection to its end."""
+
+    socket: socket.socket
+    pid: int
+    """As the broker's pid namespace counts."""
+    uid: int
+    """Effective, when it connected."""
+    pidfd: int
+    """Readable when the process has ended: a child that it forked may still hold the socket open."""
+    session: EngineSession | None = None
+    spill: Spill | None = None
+    ring_size: int = 0
+    closed: bool = field(default=False)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that are held for this client."""
+        return self.ring_size + (self.spill.size if self.spill else 0)
+
+    def close(self) -> None:
+        """Close all but the engine's session."""
+        self.socket.close()
+        if self.spill:
+            self.spill.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+    def __str__(self) -> str:
+        return f"process {self.pid} of uid {self.uid}"
+
+
+def identify(peer: socket.socket, uid: int) -> Connection:
+    """Find out who connected, and refuse all but `uid` and root.
+
+    Raises:
+        BrokerError: It is somebody else, or cannot be watched.
+    """
+    pid, peer_uid, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    if peer_uid not in {uid, 0}:
+        raise BrokerError(f"this broker serves uid {uid}, and you are uid {peer_uid}")
+    if pid == 0:
+        # pid_vnr() of a process that is not in our pid namespace.
+        raise BrokerError("this broker cannot see your process: it runs in a pid namespace beside or below yours")
+    try:
+        pidfd = _pidfd(peer, pid)
+    except OSError as error:
+        raise BrokerError(f"your process {pid} cannot be watched: {error.strerror}") from error
+    return Connection(peer, pid, peer_uid, pidfd)
+
+
+def _pidfd(peer: socket.socket, pid: int) -> int:
+    try:
+        return peer.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+    except OSError as error:
+        if error.errno != errno.ENOPROTOOPT:
+            raise
+    # If the client has died already, its pid may be another's by now. Whoever that is has the session's
+    # end tied to it, no more: the socket's own end comes first.
+    return os.pidfd_open(pid)

@@ -1,0 +1,84 @@
+"""The two kinds of sequences: processes and events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_ebpf.event_queries import EventQuery
+from pytest_ebpf.events import Event, make_event
+from pytest_ebpf.explanations import Found, Query
+from pytest_ebpf.processes import Process
+from pytest_ebpf.queries import ProcessQuery
+from pytest_ebpf.report import brief, brief_event, offset
+from pytest_ebpf.sequences import Sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from pytest_ebpf._values import Gap
+    from pytest_ebpf.lives import Life
+    from pytest_ebpf.window import Window
+
+__all__ = ["events_of", "process_row", "processes_of"]
+
+
+def process_row(process: Process) -> str:
+    """Write a process as a line of a message."""
+    return f"{offset(process.life.birth_ns, process.scope)}  {brief(process)}"
+
+
+class _Processes:
+    noun = "process"
+    plural = "processes"
+
+    def query(self, window: Window, subject: Any, criteria: Mapping[str, Any], /) -> Query[Process]:
+        return ProcessQuery(window, subject, criteria)
+
+    def brief(self, item: Process, width: int, /) -> str:
+        return brief(item, width)
+
+    def row(self, item: Process, /) -> str:
+        return process_row(item)
+
+
+class _Events:
+    noun = "event"
+    plural = "events"
+
+    def query(self, _window: Window, subject: Any, criteria: Mapping[str, Any], /) -> Query[Event]:
+        return EventQuery(subject, criteria)
+
+    def brief(self, item: Event, _width: int, /) -> str:
+        return f"{item.kind} {brief_event(item)}"
+
+    def row(self, item: Event, /) -> str:
+        return f"{item.kind} {brief_event(item)}"
+
+
+def processes_of(
+    lives: Iterable[Life],
+    window: Window,
+    gaps: Callable[[], tuple[Gap, ...]],
+    title: str = "",
+    doubtful: Iterable[Life] = (),
+) -> Sequence[Process]:
+    """Return processes as a sequence.
+
+    Args:
+        lives: Whose.
+        window: From where they are seen.
+        gaps: Tells what the evidence lacks.
+        title: What of them these are.
+        doubtful: Those that may belong to them.
+    """
+    found = Found(
+        matched=[Process(life, window) for life in lives],
+        doubtful=[Process(life, window) for life in doubtful],
+    )
+    return Sequence(found, window=window, domain=_Processes(), gaps=gaps, title=title)
+
+
+def events_of(window: Window) -> Sequence[Event]:
+    """Return the events of a window as a sequence."""
+    found = Found(matched=[make_event(each, window) for each in window.happenings()])
+    return Sequence(found, window=window, domain=_Events(), gaps=window.gaps)

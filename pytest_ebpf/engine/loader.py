@@ -1,0 +1,307 @@
+"""Loads and attaches the kernel programs and makes sessions. Runs in the broker, with privilege."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_ebpf.engine.control import Control
+from pytest_ebpf.engine.layout import load as load_layouts
+from pytest_ebpf.engine.native import library, object_path
+from pytest_ebpf.engine.ring import Ring
+from pytest_ebpf.errors import BrokerError, Unavailable
+
+__all__ = ["DEFAULT_ARGV_LIMIT", "Engine", "EngineSession"]
+
+DEFAULT_ARGV_LIMIT = 128 * 1024
+"""Bytes: what one argument can be long (``MAX_ARG_STRLEN``, ``execve(2)``)."""
+
+_KERNEL_BTF = Path("/sys/kernel/btf/vmlinux")
+_OBJECTS = ("process", "adopt")
+_MAX_PASSES = 1000
+
+
+@dataclass(slots=True)
+class EngineSession:
+    """One client's ring and control page."""
+
+    id: int
+    pid: int
+    ring_fd: int
+    control_fd: int
+    ring: Ring
+    control: Control
+
+    def close(self) -> None:
+        """Give back the memory; the kernel keeps a map as long as a client has it mapped."""
+        self.ring.close()
+        self.control.close()
+        os.close(self.ring_fd)
+        os.close(self.control_fd)
+
+
+class Engine:
+    """The attached kernel programs, one set for any number of sessions.
+
+    Everything goes with the process: nothing is pinned.
+    """
+
+    def __init__(self) -> None:
+        self._ffi, self._lib = library()
+        self._objects: list[Any] = []
+        self._links: list[Any] = []
+        self._programs: dict[str, Any] = {}
+        self._maps: dict[str, int] = {}
+        self._sessions: dict[int, EngineSession] = {}
+        self._last_id = 0
+        self._adopt_fd = -1
+
+    @classmethod
+    def load(cls) -> Engine:
+        """Load and attach everything.
+
+        Raises:
+            Unavailable: With what this kernel or this process lacks.
+        """
+        engine = cls()
+        engine._lib.pe_log_start()
+        try:
+            engine._check_features()
+            for name in _OBJECTS:
+                engine._load_object(name)
+            engine._attach()
+        except BaseException:
+            engine.close()
+            raise
+        return engine
+
+    def _check_features(self) -> None:
+        """Name what the kernel has not, before the verifier says it in its own words."""
+        if not _KERNEL_BTF.exists():
+            message = (
+                f"pytest-ebpf: this kernel ({os.uname().release}) does not describe its types: "
+                f"{_KERNEL_BTF} is not there\n"
+                "  needs   a kernel built with CONFIG_DEBUG_INFO_BTF=y, 5.15 or later\n"
+                "  try     a distribution's stock kernel: Debian 12, Ubuntu 22.04, Fedora, RHEL 9 and later have it"
+            )
+            raise Unavailable(message)
+        maps = {
+            "BPF ring buffers (kernel 5.8)": self._lib.BPF_MAP_TYPE_RINGBUF,
+            "BPF task storage (kernel 5.11)": self._lib.BPF_MAP_TYPE_TASK_STORAGE,
+            "maps of maps (kernel 4.12)": self._lib.BPF_MAP_TYPE_HASH_OF_MAPS,
+        }
+        if not self._may_use_bpf():
+            raise Unavailable(self._refused("bpf(BPF_MAP_CREATE)", errno.EPERM))
+        missing = [
+            name for name, kind in maps.items() if self._lib.libbpf_probe_bpf_map_type(kind, self._ffi.NULL) != 1
+        ]
+        if missing:
+            raise Unavailable(self._too_old(", ".join(missing)))
+
+    def _may_use_bpf(self) -> bool:
+        fd = self._lib.bpf_map_create(self._lib.BPF_MAP_TYPE_ARRAY, b"pytest_ebpf", 4, 4, 1, self._ffi.NULL)
+        if fd < 0:
+            return self._ffi.errno not in {errno.EPERM, errno.EACCES}
+        os.close(fd)
+        return True
+
+    @staticmethod
+    def _too_old(lacks: str) -> str:
+        return (
+            f"pytest-ebpf: this kernel ({os.uname().release}) cannot run the tracing programs\n"
+            f"  lacks   {lacks}\n"
+            "  needs   kernel 5.15 or later with BTF"
+        )
+
+    @staticmethod
+    def _refused(what: str, error: int) -> str:
+        return (
+            f"pytest-ebpf: the kernel refused to load the tracing programs: {what}: "
+            f"{errno.errorcode.get(error, str(error))}\n"
+            f"  needs   CAP_BPF and CAP_PERFMON in the initial user namespace (uid {os.geteuid()} here)\n"
+            "  try     sudo -v && pytest …      or   sudo pytest-ebpf serve --uid UID"
+        )
+
+    def _log(self) -> str:
+        buffer = self._ffi.new("char[]", 1 << 16)
+        size = self._lib.pe_log_take(buffer, 1 << 16)
+        return bytes(self._ffi.buffer(buffer, size)).decode(errors="replace")
+
+    def _load_object(self, name: str) -> None:
+        ffi, lib = self._ffi, self._lib
+        path = object_path(name)
+        loaded = lib.bpf_object__open_file(str(path).encode(), ffi.NULL)
+        if loaded == ffi.NULL:
+            message = f"pytest-ebpf: {path} is no object that libbpf can read:\n{self._log()}"
+            raise Unavailable(message)
+        self._objects.append(loaded)
+        for map_ in self._each(lib.bpf_object__next_map, loaded):
+            shared = self._maps.get(ffi.string(lib.bpf_map__name(map_)).decode())
+            if shared is not None and lib.bpf_map__reuse_fd(map_, shared):
+                raise OSError(ffi.errno, f"bpf_map__reuse_fd: {os.strerror(ffi.errno)}")
+        if error := lib.bpf_object__load(loaded):
+            log = self._log()
+            if -error in {errno.EPERM, errno.EACCES} and "processed" not in log:
+                raise Unavailable(self._refused("bpf(BPF_PROG_LOAD)", -error))
+            verdict = [line for line in log.splitlines() if line.strip() and "processed" not in line][-12:]
+            raise Unavailable(self._too_old("what the verifier says:") + "\n" + "\n".join(verdict))
+        for map_ in self._each(lib.bpf_object__next_map, loaded):
+            self._maps.setdefault(ffi.string(lib.bpf_map__name(map_)).decode(), lib.bpf_map__fd(map_))
+        for program in self._each(lib.bpf_object__next_program, loaded):
+            self._programs[ffi.string(lib.bpf_program__name(program)).decode()] = program
+
+    def _each(self, following: Any, of: Any) -> list[Any]:
+        found = []
+        item = following(of, self._ffi.NULL)
+        while item != self._ffi.NULL:
+            found.append(item)
+            item = following(of, item)
+        return found
+
+    def _attach(self) -> None:
+        ffi, lib = self._ffi, self._lib
+        for name, program in self._programs.items():
+            link = lib.bpf_program__attach(program)
+            if link == ffi.NULL:
+                log = self._log().strip().splitlines()[-1:]
+                raise Unavailable(self._too_old(f"the hook of {name}: {os.strerror(ffi.errno)} {' '.join(log)}"))
+            self._links.append(link)
+            if name == "adopt__task":
+                self._adopt_fd = lib.bpf_link__fd(link)
+
+    def programs(self) -> list[str]:
+        """Return the names of the loaded programs, as ``bpftool prog`` shows them (cut at 15 letters there)."""
+        return list(self._programs)
+
+    def missed(self) -> int:
+        """Return how often the kernel skipped one of the programs (``recursion_misses``, kernel 5.12)."""
+        lib = self._lib
+        return sum(lib.pe_program_missed(lib.bpf_program__fd(program)) for program in self._programs.values())
+
+    def open_session(self, pid: int, uid: int, *, confined: bool, ring_size: int) -> EngineSession:
+        """Make a ring and a control page, and enter a process with all that descends from it.
+
+        Args:
+            pid: The client, as this process's pid namespace counts.
+            uid: Of the client; a confined session holds only processes of that uid.
+            confined: Whether the rule holds (clients that are not root).
+            ring_size: Bytes, a power of two and a multiple of the page size.
+
+        Raises:
+            BrokerError: No such process, or the kernel refused the memory.
+        """
+        if len(self._sessions) >= 1024:  # noqa: PLR2004 - MAX_SESSIONS of bpf/session.h
+            message = "the broker has 1024 sessions open, as many as it can hold: end some of them"
+            raise BrokerError(message)
+        control_size = load_layouts("process", ("control",), ()).structs["control"].size
+        ring_fd = self._new_map(self._lib.BPF_MAP_TYPE_RINGBUF, "pytest_ring", 0, 0, ring_size)
+        try:
+            control_fd = self._new_map(self._lib.BPF_MAP_TYPE_ARRAY, "pytest_control", 4, control_size, 1)
+        except BaseException:
+            os.close(ring_fd)
+            raise
+        self._last_id += 1
+        session = EngineSession(self._last_id, pid, ring_fd, control_fd, Ring(ring_fd, ring_size), Control(control_fd))
+        self._sessions[session.id] = session
+        try:
+            session.control.argv_limit = DEFAULT_ARGV_LIMIT
+            self._update("rings", session.id, ring_fd)
+            self._update("controls", session.id, control_fd)
+            self._adopt(session, pid, uid, confined=confined)
+        except BaseException:
+            self.close_session(session.id)
+            raise
+        return session
+
+    def _new_map(self, kind: int, name: str, key: int, value: int, entries: int) -> int:
+        flags = self._lib.BPF_F_MMAPABLE if kind == self._lib.BPF_MAP_TYPE_ARRAY else 0
+        options = self._ffi.new("struct bpf_map_create_opts *")
+        options.sz = self._ffi.sizeof("struct bpf_map_create_opts")
+        options.map_flags = flags
+        fd = self._lib.bpf_map_create(kind, name.encode(), key, value, entries, options)
+        if fd < 0:
+            message = (
+                f"the kernel did not give a map of {entries * max(value, 1)} bytes: {os.strerror(self._ffi.errno)}"
+            )
+            raise BrokerError(message)
+        return int(fd)
+
+    def _update(self, name: str, key: int, fd: int) -> None:
+        keys = self._ffi.new("uint32_t *", key)
+        if self._lib.bpf_map_update_elem(self._maps[name], keys, self._ffi.new("uint32_t *", fd), 0):
+            message = f"bpf_map_update_elem({name}): {os.strerror(self._ffi.errno)}"
+            raise BrokerError(message)
+
+    def _adopt(self, session: EngineSession, pid: int, uid: int, *, confined: bool) -> None:
+        """Run the iterator until a pass finds nobody new.
+
+        A thread born between two passes of a thread already entered is entered at its birth; one of a
+        thread not yet entered is there for the next pass.
+        """
+        former = [each.id for each in self._sessions.values() if each.pid == pid and each is not session]
+        wanted = {
+            "session": session.id,
+            "pid": pid,
+            "uid": uid,
+            "confined": int(confined),
+            "previous": max(former, default=0),
+        }
+        entered = 0
+        for _ in range(_MAX_PASSES):
+            adopted, refused = self._adoption_pass(wanted)
+            entered += adopted
+            if not adopted:
+                break
+        else:
+            raise BrokerError(f"the client's process {pid} makes threads faster than they can be entered")
+        if not entered:
+            raise BrokerError(f"there is no process {pid} of uid {uid} to trace")
+        session.control.add("left_members", refused)
+
+    def _adoption_pass(self, wanted: dict[str, int]) -> tuple[int, int]:
+        layout = load_layouts("adopt", ("adoption",), ()).structs["adoption"]
+        buffer = bytearray(layout.size)
+        for name, value in wanted.items():
+            struct.pack_into("=I", buffer, layout.offsets[name], value)
+        key = self._ffi.new("uint32_t *", 0)
+        cdata = self._ffi.from_buffer(buffer)
+        self._lib.bpf_map_update_elem(self._maps["adoptions"], key, cdata, 0)
+        fd = self._lib.bpf_iter_create(self._adopt_fd)
+        if fd < 0:
+            message = f"bpf_iter_create: {os.strerror(self._ffi.errno)}"
+            raise BrokerError(message)
+        try:
+            while os.read(fd, 4096):
+                pass
+        finally:
+            os.close(fd)
+        self._lib.bpf_map_lookup_elem(self._maps["adoptions"], key, cdata)
+        values = dict(zip(layout.names, layout.unpacker.unpack(buffer), strict=True))
+        if values["failed"]:
+            raise BrokerError("the kernel has no memory to mark the threads of the client's process")
+        return values["adopted"], values["refused"]
+
+    def close_session(self, session_id: int) -> None:
+        """End a session: its members stay marked, but lead nowhere; unknown ids are ignored."""
+        session = self._sessions.pop(session_id, None)
+        if session is None:
+            return
+        key = self._ffi.new("uint32_t *", session_id)
+        self._lib.bpf_map_delete_elem(self._maps["controls"], key)
+        self._lib.bpf_map_delete_elem(self._maps["rings"], key)
+        session.close()
+
+    def close(self) -> None:
+        """Detach everything and free it."""
+        for session_id in list(self._sessions):
+            self.close_session(session_id)
+        for link in self._links:
+            self._lib.bpf_link__destroy(link)
+        self._links.clear()
+        for loaded in self._objects:
+            self._lib.bpf_object__close(loaded)
+        self._objects.clear()

@@ -1,0 +1,22 @@
+/* What Python sees of native.c; read by native_build.py as it stands. */
+struct pe_field {
+	char name[64];
+	uint32_t offset; /* bytes from the start; of an enum: the value */
+	uint32_t size; /* bytes, of an array: whole */
+	int array;
+	int is_signed;
+};
+
+struct pe_ring *pe_ring_open(int fd, uint64_t size);
+void pe_ring_close(struct pe_ring *ring);
+uint64_t pe_ring_used(struct pe_ring *ring);
+uint64_t pe_ring_ready(struct pe_ring *ring);
+void pe_ring_take(struct pe_ring *ring, void *to, uint64_t bytes);
+
+int pe_struct_fields(const struct btf *btf, const char *name, struct pe_field *out, int max);
+int64_t pe_struct_size(const struct btf *btf, const char *name);
+int pe_enum_values(const struct btf *btf, const char *name, struct pe_field *out, int max);
+
+void pe_log_start(void);
+size_t pe_log_take(char *to, size_t size);
+int64_t pe_program_missed(int fd);

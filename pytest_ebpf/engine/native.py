@@ -1,0 +1,52 @@
+"""The one door to the compiled extension, opened only when somebody traces."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from pytest_ebpf.errors import Unavailable
+
+__all__ = ["capability_names", "library", "object_path"]
+
+
+@functools.cache
+def library() -> tuple[Any, Any]:
+    """Return cffi's ``(ffi, lib)``.
+
+    Raises:
+        Unavailable: The extension is not there or does not load.
+    """
+    try:
+        from pytest_ebpf.engine import _native  # type: ignore[attr-defined]  # noqa: PLC0415 - heavy, see above
+    except ImportError as error:
+        message = (
+            f"pytest-ebpf: its compiled extension does not load: {error}\n"
+            "  try     pip install --force-reinstall pytest-ebpf"
+        )
+        raise Unavailable(message) from error
+    return _native.ffi, _native.lib
+
+
+def object_path(name: str) -> Path:
+    """Return the path of a compiled kernel object, ``process`` or ``adopt``.
+
+    Raises:
+        Unavailable: The installation lacks it.
+    """
+    path = Path(__file__).parent.parent / "objects" / f"{name}.bpf.o"
+    if not path.is_file():
+        message = (
+            f"pytest-ebpf: its compiled kernel programs are not there: {path}\n"
+            "  try     pip install --force-reinstall pytest-ebpf"
+        )
+        raise Unavailable(message)
+    return path
+
+
+@functools.cache
+def capability_names() -> tuple[str, ...]:
+    """Return the names of the capabilities, ``CAP_CHOWN`` first; the index is the bit (``capabilities(7)``)."""
+    ffi, lib = library()
+    return tuple(ffi.string(lib.pe_capabilities[bit]).decode() for bit in range(lib.pe_capability_count))

@@ -1,0 +1,96 @@
+"""Builds ``pytest_ebpf.engine._native``: libbpf and native.c through cffi, against the limited API."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import cffi
+
+HERE = Path(__file__).parent
+
+LIBBPF = """
+struct btf; struct bpf_object; struct bpf_program; struct bpf_map; struct bpf_link; struct pe_ring;
+
+struct bpf_object *bpf_object__open_file(const char *path, const void *opts);
+int bpf_object__load(struct bpf_object *obj);
+void bpf_object__close(struct bpf_object *obj);
+struct bpf_program *bpf_object__next_program(const struct bpf_object *obj, struct bpf_program *prog);
+struct bpf_map *bpf_object__next_map(const struct bpf_object *obj, const struct bpf_map *map);
+
+const char *bpf_program__name(const struct bpf_program *prog);
+const char *bpf_program__section_name(const struct bpf_program *prog);
+int bpf_program__fd(const struct bpf_program *prog);
+struct bpf_link *bpf_program__attach(const struct bpf_program *prog);
+struct bpf_link *bpf_program__attach_iter(const struct bpf_program *prog, const void *opts);
+int bpf_link__fd(const struct bpf_link *link);
+int bpf_link__destroy(struct bpf_link *link);
+int bpf_iter_create(int link_fd);
+
+const char *bpf_map__name(const struct bpf_map *map);
+int bpf_map__fd(const struct bpf_map *map);
+int bpf_map__reuse_fd(struct bpf_map *map, int fd);
+int bpf_map_create(int type, const char *name, uint32_t key_size, uint32_t value_size,
+                   uint32_t max_entries, const void *opts);
+int bpf_map_lookup_elem(int fd, const void *key, void *value);
+int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags);
+int bpf_map_delete_elem(int fd, const void *key);
+int libbpf_probe_bpf_map_type(int type, const void *opts);
+
+struct btf *btf__parse_elf(const char *path, void *ext);
+void btf__free(struct btf *btf);
+
+struct bpf_map_create_opts { size_t sz; uint32_t map_flags; ...; };
+#define BPF_MAP_TYPE_RINGBUF ...
+#define BPF_MAP_TYPE_ARRAY ...
+#define BPF_MAP_TYPE_TASK_STORAGE ...
+#define BPF_MAP_TYPE_HASH_OF_MAPS ...
+#define BPF_F_MMAPABLE ...
+"""
+
+
+def capability_names() -> list[str]:
+    """Names of the capabilities in the order of their bits, from ``linux/capability.h``."""
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()
+    macros = subprocess.run(
+        [*compiler, "-E", "-dM", "-include", "linux/capability.h", "-x", "c", "/dev/null"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    # CAP_LAST_CAP is no number, and so is left out.
+    found = {int(bit): name for name, bit in re.findall(r"^#define (CAP_\w+)\s+(\d+)$", macros, re.MULTILINE)}
+    return [found[bit] for bit in range(max(found) + 1)]
+
+
+def builder() -> cffi.FFI:
+    """Return the cffi builder of the extension."""
+    ffi = cffi.FFI()
+    names = ", ".join(f'"{name}"' for name in capability_names())
+    header = (HERE / "native.h").read_text()
+    ffi.cdef(LIBBPF + header + "extern const char *const pe_capabilities[];\nextern const int pe_capability_count;")
+    ffi.set_source(
+        "pytest_ebpf.engine._native",
+        f"""
+        #include <stdint.h>
+        #include <bpf/bpf.h>
+        #include <bpf/btf.h>
+        #include <bpf/libbpf.h>
+        {header}
+        static const char *const pe_capabilities[] = {{ {names} }};
+        static const int pe_capability_count = sizeof(pe_capabilities) / sizeof(*pe_capabilities);
+        """,
+        sources=["pytest_ebpf/engine/native.c"],
+        include_dirs=["pytest_ebpf/engine"],
+        depends=["pytest_ebpf/engine/native.h"],
+        libraries=["bpf"],
+        extra_compile_args=["-O2", "-Wall", "-Wno-unused-function"],
+        define_macros=[("Py_LIMITED_API", "0x030a0000")],
+        py_limited_api=True,
+    )
+    return ffi
+
+
+ffibuilder = builder()

@@ -1,0 +1,180 @@
+"""The client's end of a session: reads records, opens windows. Needs no privilege, starts no thread.
+
+Why no thread drains the ring: one more thread in the test's process would make ``unshare(CLONE_NEWUSER)``
+and ``setns(2)`` fail there with EINVAL (``unshare(2)``, ``setns(2)``) and Python warn at ``os.fork()``.
+The broker drains a ring that fills up, into the spill; the client drains it when it is asked a question.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_ebpf.engine.control import Control
+from pytest_ebpf.engine.ring import Ring
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Connection", "Session"]
+
+
+class Connection(Protocol):
+    """The way to the broker (`pytest_ebpf.broker.client`)."""
+
+    def fileno(self) -> int:
+        """Descriptor that is readable when the broker has closed."""
+
+    def missed(self) -> int:
+        """Ask how often the kernel skipped a program; raises `BrokerDied`."""
+
+    def raise_if_dead(self) -> None:
+        """Raise `BrokerDied`, with the broker's last words, if it is gone."""
+
+    def close(self) -> None:
+        """End the session."""
+
+
+class Session:
+    """A ring, a control page and a spill, shared with the kernel and the broker."""
+
+    def __init__(self, ring_fd: int, control_fd: int, spill_fd: int, ring_size: int, connection: Connection) -> None:
+        """Take over the three descriptors.
+
+        Args:
+            ring_fd: Of the ring buffer map.
+            control_fd: Of the mappable array with the control page.
+            spill_fd: Of the file into which the broker drains; ``flock(2)`` on it says who drains.
+            ring_size: Bytes.
+            connection: To the broker that made them.
+        """
+        self.pid = os.getpid()
+        self._connection = connection
+        self._spill_fd = spill_fd
+        self._fds: tuple[int, ...] = (ring_fd, control_fd, spill_fd)
+        self._ring = Ring(ring_fd, ring_size)
+        self._control = Control(control_fd)
+        self.ring_size = ring_size
+
+    @property
+    def window(self) -> int:
+        """The number that records carry now; 0: no window is open."""
+        return self._control.window
+
+    @window.setter
+    def window(self, number: int) -> None:
+        self._control.window = number
+
+    @property
+    def capture_environ(self) -> bool:
+        """Whether the environment is copied at exec."""
+        return self._control.capture_environ
+
+    @capture_environ.setter
+    def capture_environ(self, on: bool) -> None:
+        self._control.capture_environ = on
+
+    @property
+    def argv_limit(self) -> int:
+        """Bytes of argv, and of the environment, that are copied at exec."""
+        return self._control.argv_limit
+
+    @argv_limit.setter
+    def argv_limit(self, limit: int) -> None:
+        self._control.argv_limit = limit
+
+    def counters(self) -> dict[str, int]:
+        """Return what was lost since the session began, by the counters' names in ``struct control``."""
+        return self._control.counters()
+
+    def missed(self) -> int:
+        """Return how often the kernel skipped a program of ours since the broker started.
+
+        Raises:
+            BrokerDied: Nobody is there to answer.
+        """
+        return self._connection.missed()
+
+    def pull(self) -> bytes:
+        """Return all records since the last pull, whole ring records one after the other.
+
+        What a process did before the test's ``wait(2)`` for it returned is among them: it wrote the records
+        itself, before it became a zombie.
+
+        Raises:
+            BrokerDied: Nothing more comes, and what came last may be lost.
+        """
+        with self._draining():
+            data = self._take_spill() + self._ring.drain()
+            # Here, where a broker that was killed while it drained has let go of the lock: what it held is lost.
+            self._connection.raise_if_dead()
+        return data
+
+    @contextlib.contextmanager
+    def _draining(self) -> Iterator[None]:
+        fcntl.flock(self._spill_fd, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._spill_fd, fcntl.LOCK_UN)
+
+    def _has_records(self) -> bool:
+        # Under the lock: between the ring and the spill, records are in neither.
+        with self._draining():
+            return not self._ring.empty or os.fstat(self._spill_fd).st_size > 0
+
+    def _take_spill(self) -> bytes:
+        size = os.fstat(self._spill_fd).st_size
+        if not size:
+            return b""
+        pieces = []
+        at = 0
+        while at < size:
+            piece = os.pread(self._spill_fd, size - at, at)
+            pieces.append(piece)
+            at += len(piece)
+        os.ftruncate(self._spill_fd, 0)
+        return b"".join(pieces)
+
+    def wait(self, timeout: float) -> bool:
+        """Block until the kernel has put a record into the ring.
+
+        Args:
+            timeout: Seconds.
+
+        Returns:
+            Whether there is something to pull.
+
+        Raises:
+            BrokerDied: Nothing more comes.
+        """
+        deadline = time.monotonic() + timeout
+        poll = select.poll()
+        poll.register(self._ring.fd, select.POLLIN)
+        poll.register(self._connection.fileno(), select.POLLIN)
+        # From here on the broker leaves the ring to us, and each record wakes.
+        self._control.wake = True
+        try:
+            while not self._has_records():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                poll.poll(left * 1000)
+                self._connection.raise_if_dead()
+            return True
+        finally:
+            self._control.wake = False
+
+    def close(self) -> None:
+        """End the session and unmap what it shared; safe to call again."""
+        if self._fds:
+            self._connection.close()
+            self._ring.close()
+            self._control.close()
+            for fd in self._fds:
+                os.close(fd)
+            self._fds = ()

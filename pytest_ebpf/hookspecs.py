@@ -1,0 +1,38 @@
+"""Hooks that other plugins and ``conftest.py`` files can implement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_ebpf.trace import Trace
+
+__all__ = ["pytest_ebpf_failure_text", "pytest_ebpf_window_closed"]
+
+
+@pytest.hookspec
+def pytest_ebpf_window_closed(item: pytest.Item, trace: Trace) -> None:
+    """Look at a test's events when its window has closed.
+
+    The trace can be asked until the next test's window opens. Runs in the process that ran the test.
+
+    Args:
+        item: The test.
+        trace: What its ``ebpf_trace`` fixture gave it.
+    """
+
+
+@pytest.hookspec
+def pytest_ebpf_failure_text(trace: Trace) -> Iterable[str]:  # type: ignore[empty-body]
+    """Add lines to the text of a failing assertion on a trace.
+
+    Args:
+        trace: The one that failed; it must not be asserted on here.
+
+    Returns:
+        Lines without their ends.
+    """

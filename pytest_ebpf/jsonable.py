@@ -1,0 +1,132 @@
+"""Processes and events as plain dicts that ``json.dumps`` takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from signal import Signals
+from typing import TYPE_CHECKING, Any
+
+from pytest_ebpf._values import Cut, Gap
+from pytest_ebpf.credentials import Capabilities, Credentials
+from pytest_ebpf.events import Event, Exit
+from pytest_ebpf.namespaces import Namespaces
+from pytest_ebpf.processes import Execution, Process
+
+if TYPE_CHECKING:
+    from pytest_ebpf.losses import Losses
+    from pytest_ebpf.programs import Program
+
+__all__ = ["event_to_dict", "losses_to_dict", "process_to_dict"]
+
+_OF_PROGRAM = (
+    "comm",
+    "filename",
+    "interpreter",
+    "exe",
+    "exe_inode",
+    "exe_device",
+    "argv",
+    "environ",
+    "cwd",
+    "namespaces",
+    "new_namespaces",
+    "credentials",
+    "cgroup_id",
+)
+_OF_PROCESS = (
+    *("pid", "tid", "ppid", "host_pid", "host_tid", "host_ppid"),
+    *("namespace_pid", "namespace_tid", "namespace_ppid"),
+    *("start_ns", "window", "threads", "executed", "alive"),
+    *("exit_code", "signal", "core_dumped", "duration", "parent"),
+)
+
+
+def process_to_dict(process: Process) -> dict[str, Any]:
+    """Return all fields of a process.
+
+    One that is not known is null, and ``unknown`` says why; one that was cut is as far as it was seen, and
+    ``truncated`` names it. Bytes that are not UTF-8 are surrogate escapes, as in `os.fsdecode`.
+    """
+    unknown: dict[str, str] = {}
+    fields: dict[str, Any] = {"type": "process"}
+    fields.update(_fields(process, _OF_PROCESS, unknown))
+    fields.update(_fields(process, _OF_PROGRAM, unknown))
+    fields["children"] = [_reference(child) for child in process.children.seen()]
+    fields["executions"] = [_execution(execution) for execution in process.executions]
+    fields["truncated"] = sorted(process.seen("truncated"))
+    fields["unknown"] = unknown
+    return fields
+
+
+def _fields(program: Program, names: tuple[str, ...], unknown: dict[str, str]) -> dict[str, Any]:
+    found = {}
+    for name in names:
+        value = program.raw(name)
+        if isinstance(value, Gap):
+            if not value.pending:
+                unknown[name] = value.why
+            value = None
+        found[name] = _plain(value)
+    return found
+
+
+def _execution(execution: Execution) -> dict[str, Any]:
+    unknown: dict[str, str] = {}
+    fields: dict[str, Any] = {"time_ns": execution.time_ns, "window": execution.window}
+    fields.update(_fields(execution, _OF_PROGRAM, unknown))
+    fields["truncated"] = sorted(execution.seen("truncated"))
+    fields["unknown"] = unknown
+    return fields
+
+
+def _reference(process: Process) -> dict[str, Any]:
+    """Name a process: by what identifies it, and by the pid that the test sees."""
+    pid = process.raw("pid")
+    known = None if isinstance(pid, Gap) else pid
+    return {"pid": known, "host_pid": process.host_pid, "start_ns": process.start_ns}
+
+
+def _plain(value: object) -> Any:  # noqa: PLR0911 - a table of types
+    if isinstance(value, Cut):
+        return _plain(value.value)
+    if isinstance(value, Process):
+        return _reference(value)
+    if isinstance(value, Signals):
+        return value.name
+    if isinstance(value, Namespaces):
+        return dict(value)
+    if isinstance(value, Capabilities):
+        sets = ("inheritable", "permitted", "effective", "bounding", "ambient")
+        return {name: sorted(getattr(value, name)) for name in sets}
+    if isinstance(value, Credentials):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: _plain(getattr(value, name)) for name in names}
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def event_to_dict(event: Event) -> dict[str, Any]:
+    """Return all fields of an event, as `process_to_dict` does for a process."""
+    fields: dict[str, Any] = {"type": event.kind}
+    for field in dataclasses.fields(event):
+        value = getattr(event, field.name)
+        if isinstance(value, Execution):
+            fields.update(_execution(value))
+        else:
+            fields[field.name] = _plain(value)
+    # Properties, which dataclasses does not know.
+    for name in ("exit_code", "signal", "changed"):
+        if hasattr(event, name):
+            fields[name] = _plain(getattr(event, name))
+    if isinstance(event, Exit):
+        fields["core_dumped"] = event.core_dumped
+    return fields
+
+
+def losses_to_dict(losses: Losses) -> dict[str, Any]:
+    """Return what the evidence lacks."""
+    return {"type": "losses", "complete": not losses.any, **dataclasses.asdict(losses)}

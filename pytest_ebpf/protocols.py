@@ -1,0 +1,44 @@
+"""What the model needs of the rest, so that it can be used, and tested, without a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+__all__ = ["Decode", "Fields", "Record", "Session"]
+
+Fields: TypeAlias = Mapping[str, Any]
+"""The fields of one record, by the names in ``bpf/events.h``; identities are nested."""
+
+Record: TypeAlias = tuple[str, Fields]
+"""A record's name (``fork``, ``exec``, …) and its fields."""
+
+Decode: TypeAlias = Callable[[bytes], Iterable[Record]]
+
+
+class Session(Protocol):
+    """The client's end of a session (`pytest_ebpf.engine.session`)."""
+
+    pid: int
+    """``os.getpid()`` of the process that opened the session."""
+    ring_size: int
+    """Bytes."""
+
+    @property
+    def window(self) -> int:
+        """The number with which the kernel stamps records; 0: no window is open."""
+
+    @window.setter
+    def window(self, number: int) -> None: ...
+
+    def pull(self) -> bytes:
+        """Take all records since the last call."""
+
+    def counters(self) -> Mapping[str, int]:
+        """Return what was lost since the session began, by kind."""
+
+    def missed(self) -> int:
+        """Return how many runs of the programs the kernel skipped; asks the broker."""
+
+    def wait(self, timeout: float, /) -> bool:
+        """Block until there is something to pull (True) or `timeout` seconds are over."""

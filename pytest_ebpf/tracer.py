@@ -1,0 +1,73 @@
+"""One process's way to its traces: the connection to the broker, the session, and what it has told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ebpf.broker import launch
+from pytest_ebpf.engine.records import Decoder
+from pytest_ebpf.engine.session import Session
+from pytest_ebpf.history import History
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Tracer"]
+
+
+class Tracer:
+    """Opens a session when it is first wanted, and another where a test wants a ring of another size."""
+
+    def __init__(self, run_directory: Path, owner: int, broker: str | None, *, ends: bool) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            run_directory: The run's, the same for all xdist workers.
+            owner: pid of pytest, under xdist of its controller: the broker ends with it.
+            broker: Socket of an administrator's broker, which is used in its stead.
+            ends: Whether `close` ends the run's broker too.
+        """
+        self._run_directory = run_directory
+        self._owner = owner
+        self._broker = broker
+        self._ends = ends
+        self._session: Session | None = None
+        self._history: History | None = None
+
+    @property
+    def session(self) -> Session:
+        """The open session."""
+        assert self._session is not None  # noqa: S101 - history() comes first
+        return self._session
+
+    def history(self, ring_size: int) -> History:
+        """Return what the session has told; open one, with a ring of that many bytes, if there is none.
+
+        Raises:
+            Unavailable: Tracing is not possible here.
+            BrokerError: The broker refused, or is not there.
+        """
+        if self._history is None or self.session.ring_size != ring_size:
+            client = launch.connect(self._run_directory, self._owner, self._broker)
+            opened = client.open(ring_size)
+            # The new session has taken over all that the former held; only now may the former go.
+            former = self._session
+            self._session = Session(opened.ring_fd, opened.control_fd, opened.spill_fd, ring_size, client)
+            if former is not None:
+                former.close()
+            self._history = History(self._session, Decoder().decode)
+        return self._history
+
+    def pull(self) -> None:
+        """Take what has come, so that neither ring nor spill piles up while nothing is asked."""
+        if self._history is not None and self._session is not None:
+            self._history.feed(self._session.pull())
+
+    def close(self) -> None:
+        """End the session, and the run's broker if it is ours to end; safe to call again."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+            self._history = None
+        if self._ends:
+            launch.finish(self._run_directory)

@@ -1,0 +1,112 @@
+"""What the documents show is true: their tests pass, their failures fail with the messages shown."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from tiers import require_command
+
+import pytest_ebpf
+from pytest_ebpf import hookspecs, settings
+from pytest_ebpf.criteria import EVENT_FIELDS, PROCESS_FIELDS
+
+PROJECT = Path(__file__).parents[2]
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+FAILURES = (PROJECT / "docs" / "failures.md").read_text()
+REFERENCE = (PROJECT / "docs" / "reference.md").read_text()
+
+_PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_FAILURE = re.compile(r"^```python\n(.*?)^```\n+```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def _tests_of(text: str) -> list[str]:
+    return [code for code in _PYTHON.findall(text) if re.search(r"^def test_", code, re.MULTILINE)]
+
+
+def _run(folder: Path, *arguments: str) -> str:
+    """Run the tests in a folder, in a pytest of its own; return what it printed."""
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("pytest"),
+            *("--ebpf=require", "--tb=short", "-p", "no:cacheprovider", "-c", "/dev/null", f"--rootdir={folder}"),
+            *arguments,
+            folder,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.stdout
+
+
+PAGES_WITH_TESTS = [page for page in PAGES if page.name != "failures.md" and _tests_of(page.read_text())]
+
+
+def test_the_pages_with_tests_are_found() -> None:
+    assert {page.stem for page in PAGES_WITH_TESTS} >= {"README", "index", "tutorial", "howto"}
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.stem) for page in PAGES_WITH_TESTS])
+def test_every_test_on_a_page_passes_as_it_stands(page: Path, tmp_path: Path) -> None:
+    codes = _tests_of(page.read_text())
+    require_command(*(command for command in ("bwrap", "gzip", "tar", "unshare") if f'"{command}' in "".join(codes)))
+    for number, code in enumerate(codes):
+        (tmp_path / f"test_{page.stem}_{number}.py").write_text(code)
+    expected = sum(len(re.findall(r"^def test_", code, re.MULTILINE)) for code in codes)
+    output = _run(tmp_path)
+    assert re.search(rf"^=+ {expected} passed in ", output, re.MULTILINE), output
+
+
+def test_the_hooks_on_the_how_to_page_do_what_it_says(tmp_path: Path) -> None:
+    howto = (PROJECT / "docs" / "howto.md").read_text()
+    hooks = [code for code in _PYTHON.findall(howto) if code.startswith("def pytest_ebpf_")]
+    assert len(hooks) == 2
+    (tmp_path / "conftest.py").write_text("\n\n".join(hooks))
+    (tmp_path / "test_hooks.py").write_text(
+        "import subprocess\n\n\n"
+        "def test_leaves(ebpf_trace):\n    subprocess.Popen(['sleep', '1'])\n\n\n"
+        "def test_fails(ebpf_trace):\n    ebpf_trace.assert_spawned('cc1')\n"
+    )
+    output = _run(tmp_path)
+    assert "AssertionError: test_leaves left processes behind" in output
+    assert "compilers 0" in output
+    assert re.search(r"^=+ 1 failed, 1 passed, 1 error in ", output, re.MULTILINE), output
+
+
+def normal(text: str) -> str:
+    """Replace what differs from run to run: times, pids, and pytest's own command line."""
+    text = re.sub(r"\+?\b\d+\.\d{3} m?s\b", "TIME", text)
+    text = re.sub(r"\b\d+ \S.*\(the test\)", "PID pytest (the test)", text)
+    # How far apart the columns stand depends on the length of a time.
+    return re.sub(r"(TIME +|─ )\d+ ", lambda found: f"{found[1].split()[0]} PID ", text)
+
+
+@pytest.mark.parametrize(("code", "message"), _FAILURE.findall(FAILURES))
+def test_every_failure_shown_fails_with_the_message_shown(code: str, message: str, tmp_path: Path) -> None:
+    require_command("unshare")
+    (tmp_path / "test_failure.py").write_text(code)
+    output = _run(tmp_path)
+    raised = "\n".join(line[4:] for line in output.splitlines() if line.startswith("E   "))
+    assert normal(raised).splitlines() == normal(message).splitlines(), output
+    assert re.search(r"^=+ 1 failed in ", output, re.MULTILINE), output
+
+
+def test_six_failures_are_shown() -> None:
+    assert len(_FAILURE.findall(FAILURES)) == len(_tests_of(FAILURES)) == 6
+
+
+@pytest.mark.parametrize("name", sorted({*pytest_ebpf.__all__, *PROCESS_FIELDS, *EVENT_FIELDS, *hookspecs.__all__}))
+def test_the_reference_names_all_that_is_public(name: str) -> None:
+    assert re.search(rf"`[^`\n]*\b{name}\b[^`\n]*`", REFERENCE)
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(settings.Settings)])
+def test_the_reference_has_every_setting(name: str) -> None:
+    suffix = "" if name == "mode" else f"_{name}"
+    assert f"| `--ebpf{suffix.replace('_', '-')}` | `ebpf{suffix}` |" in REFERENCE

@@ -1,0 +1,194 @@
+"""The examples pass as they stand, and say what is wrong when what they assert is not so."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from tiers import require_command, unable
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+COMMANDS = {"test_bubblewrap.py": ["bwrap"], "test_git.py": ["git"], "test_make.py": ["make", "gcc"]}
+
+
+class Inversion(NamedTuple):
+    """One assertion of an example, turned round, and lines that the failure must show, in this order."""
+
+    example: str
+    test: str
+    assertion: str
+    inverted: str
+    lines: list[str]  # regular expressions, each from the start of a line
+
+    def __str__(self) -> str:
+        return f"{self.example}::{self.test}"
+
+
+INVERSIONS = [
+    Inversion(
+        "test_bubblewrap.py",
+        "test_the_program_is_alone_in_namespaces_of_its_own",
+        'ebpf_trace.assert_spawned("id", parent=shell, in_namespaces_of=shell, exit_code=0)',
+        'ebpf_trace.assert_not_spawned("id", parent=shell, in_namespaces_of=shell, exit_code=0)',
+        [
+            (
+                r"E +AssertionError: expected no process spawned: name='id', parent=<Process \d+ sh -c 'id; true'.*>, "
+                r"in_namespaces_of=<Process .*>, exit_code=0   \(1 of 4 matched\)$"
+            ),
+            r"E +matched   \+\d+\.\d{3} ms  \d+ id \(exit 0\)$",
+            r"E +processes \d+ .* \(the test\)$",
+            r"E +└─ \d+ bwrap --ro-bind .*exit 0",
+            r"E +└─ \d+ bwrap .*forked, .*new cgroup ipc mnt net pid user uts, pid 1 inside\)$",
+            r"E +└─ \d+ sh -c 'id; true' .*pid 2 inside\)$",
+            r"E +└─ \d+ id \(.*pid 3 inside\)$",
+            r"E +window    \d+ events, 0 lost, 0 truncated$",
+        ],
+    ),
+    Inversion(
+        "test_namespaces.py",
+        "test_only_what_unshare_forks_is_in_the_new_pid_namespace",
+        'ebpf_trace.assert_spawned("sh", new_namespaces={"user", "mnt", "pid"})',
+        'ebpf_trace.assert_spawned("sh", new_namespaces={"user", "mnt", "pid", "net"})',
+        [
+            (
+                r"E +AssertionError: expected a process spawned: name='sh', "
+                r"new_namespaces=\{'mnt', 'net', 'pid', 'user'\}   \(0 of 2 matched\)$"
+            ),
+            r"E +closest   \+\d+\.\d{3} ms  \d+ sh -c 'true; exit 0' \(exit 0\)   ← differs: new_namespaces$",
+            r"E +new_namespaces: \{'mnt', 'pid', 'pid_for_children', 'user'\}, asked \{'mnt', 'net', 'pid', 'user'\}$",
+            r"E +processes \d+ .* \(the test\)$",
+            r"E +└─ \d+ unshare --user --map-root-user --pid --fork .*new mnt user\)$",
+            r"E +└─ \d+ sh -c 'true; exit 0' \(.*new mnt pid user, pid 1 inside\)$",
+            r"E +window    \d+ events, 0 lost, 0 truncated$",
+        ],
+    ),
+    Inversion(
+        "test_namespaces.py",
+        "test_a_command_that_does_not_enter_stays_outside",
+        'ebpf_trace.assert_not_spawned("sh", in_namespaces_of=namespaces_of(box, "net"))',
+        'ebpf_trace.assert_spawned("sh", in_namespaces_of=namespaces_of(box, "net"))',
+        [
+            r"E +AssertionError: expected a process spawned: name='sh', in_namespaces_of=.*   \(0 of 2 matched\)$",
+            r"E +closest   \+\d+\.\d{3} ms  \d+ sh -c true \(exit 0\)   ← differs: in_namespaces_of$",
+            r"E +in_namespaces_of: in another net, asked ",
+            r"E +├─ \d+ unshare .* → sleep 60 \(.*running, new net user\)$",
+            r"E +└─ \d+ sh -c true ",
+        ],
+    ),
+    Inversion(
+        "test_git.py",
+        "test_a_clone_by_path_copies_the_files_and_makes_no_pack",
+        'clone.assert_not_spawned(argv=[..., "pack-objects", ...])',
+        'clone.assert_spawned(argv=[..., "pack-objects", ...])',
+        [
+            (
+                r"E +AssertionError: expected a process spawned: argv=\[\.\.\., 'pack-objects', \.\.\.\]   "
+                r"\(0 of 3 matched\)$"
+            ),
+            r"E +closest   \+\d+\.\d{3} ms  \d+ .* \(exit 0\)   ← differs: argv$",
+            r"E +argv: \['.*, asked \[\.\.\., 'pack-objects', \.\.\.\]$",
+            r"E +processes \d+ .* \(the test\)$",
+            r"E +└─ \d+ git clone --quiet ",  # the window is the section: no git of the fixtures
+            r"E +└─ \d+ /bin/sh -c 'git-upload-pack ",
+            r"E +└─ \d+ git-upload-pack /",
+            r"E +window    \d+ events, 0 lost, 0 truncated$",
+        ],
+    ),
+    Inversion(
+        "test_make.py",
+        "test_each_file_is_compiled_once_and_all_are_linked_once",
+        'argv=[..., "-O2", ...], parent=driver',
+        'argv=[..., "-O3", ...], parent=driver',
+        [
+            (
+                r"E +AssertionError: expected a process spawned: name='cc1', argv=\[\.\.\., '-O3', \.\.\.\], "
+                r"parent=<Process \d+ gcc .* -c -o hello\.o hello\.c .*>, exit_code=0   \(0 of \d+ matched\)$"
+            ),
+            r"E +closest   \+\d+\.\d{3} ms  \d+ /.*/cc1 .* \(exit 0\)   ← differs: argv$",
+            r"E +argv: \['/.*/cc1', .*, asked \[\.\.\., '-O3', \.\.\.\]$",
+            r"E .*   ← differs: argv, parent$",
+            r"E +processes \d+ .* \(the test\)$",
+            r"E +└─ \d+ make --silent \(",
+            r"E +├─ \d+ gcc -O2 -DGREETING=1 -c -o hello\.o hello\.c \(",
+            r"E +│  ├─ \d+ /.*/cc1 ",
+            r"E +window    \d+ events, 0 lost, 0 truncated$",
+        ],
+    ),
+    Inversion(
+        "test_make.py",
+        "test_each_file_is_compiled_once_and_all_are_linked_once",
+        'ebpf_trace.assert_spawned("cc1", count=2)',
+        'ebpf_trace.assert_spawned("cc1", count=1)',
+        [
+            r"E +AssertionError: expected .*1 process.* spawned: name='cc1'.*   \(2 of \d+ matched\)$",
+            r"E .*\d+ /.*/cc1 ",
+            r"E .*\d+ /.*/cc1 ",
+            r"E +└─ \d+ make --silent \(",
+        ],
+    ),
+    Inversion(
+        "test_daemon.py",
+        "test_it_is_the_only_one_left_over_until_it_is_ended",
+        "assert ebpf_trace.leftovers == [daemon]",
+        "assert not ebpf_trace.leftovers",
+        [
+            r"E +assert not <1 process left over: \d+ /bin/sleep 60 \(running\)>$",
+            r"-+ ebpf_trace call -+$",
+            r"\d+ .* \(the test\)$",
+            r"└─ \d+ /sbin/start-stop-daemon --start .*exit 0",
+            r" +└─ \d+ /sbin/start-stop-daemon .*forked, exit 0",
+            r" +└─ \d+ /bin/sleep 60 \(.*running\)$",
+            r"0 lost$",
+        ],
+    ),
+]
+
+
+def run(example: Path, work: Path) -> str:
+    """Run a file of examples in a pytest of its own, as a user would; return what it prints."""
+    require_command(*COMMANDS.get(example.name, []))
+    done = subprocess.run(
+        [
+            *[str(Path(sys.executable).with_name("pytest")), "--ebpf=require", "-rsf"],
+            *["-p", "no:cacheprovider", "-c", "/dev/null", f"--basetemp={work / 'base'}", str(example)],
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        # What the suite is asked to show is not asked of this run.
+        env={name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"},
+    )
+    if skipped := re.search(r"^SKIPPED .*", done.stdout, re.MULTILINE):
+        unable(skipped[0])
+    return done.stdout
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("test_*.py")), ids=lambda path: str(path.stem))
+def test_an_example_passes_as_it_stands(example: Path, tmp_path: Path) -> None:
+    output = run(example, tmp_path)
+    tests = example.read_text().count("\ndef test_")
+    assert re.search(rf"^=+ {tests} passed in ", output, re.MULTILINE), output
+
+
+@pytest.mark.parametrize("inversion", INVERSIONS, ids=str)
+def test_an_inverted_assertion_fails_with_a_useful_message(inversion: Inversion, tmp_path: Path) -> None:
+    text = (EXAMPLES / inversion.example).read_text()
+    assert text.count(inversion.assertion) == 1
+    copy = tmp_path / inversion.example
+    copy.write_text(text.replace(inversion.assertion, inversion.inverted))
+
+    output = run(copy, tmp_path)
+
+    assert re.search(rf"^=+ 1 failed, {text.count('def test_') - 1} passed in ", output, re.MULTILINE), output
+    assert re.search(rf"^FAILED .*::{inversion.test}\b", output, re.MULTILINE), output
+    pytest.LineMatcher(output.splitlines()).re_match_lines(inversion.lines)
+
+
+def test_every_example_has_an_assertion_inverted() -> None:
+    assert {inversion.example for inversion in INVERSIONS} == {path.name for path in EXAMPLES.glob("test_*.py")}

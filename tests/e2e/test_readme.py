@@ -1,0 +1,44 @@
+"""What the README's first screen shows is true."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tiers import require_command
+
+PROJECT = Path(__file__).parents[2]
+README = (PROJECT / "README.md").read_text()
+
+
+def test_the_example_passes_as_it_stands(tmp_path: Path) -> None:
+    require_command("bwrap")
+    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert example
+    (tmp_path / "test_readme.py").write_text(example[1])
+    pytest_command = Path(sys.executable).with_name("pytest")
+    done = subprocess.run(
+        [pytest_command, "--ebpf=require", "-p", "no:cacheprovider", "-c", "/dev/null", tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert re.search(r"^=+ 1 passed in ", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_the_two_commands_stand_in_the_first_screen_and_can_be_run() -> None:
+    shell = re.search(r"```sh\n(.*?)```", "\n".join(README.splitlines()[:40]), re.DOTALL)
+    assert shell
+    commands = [line.split()[0] for line in shell[1].splitlines()]
+    assert commands == ["scripts/examples", "scripts/test"]
+    assert all(os.access(PROJECT / command, os.X_OK) for command in commands)
+
+
+def test_the_readme_links_to_nothing_that_is_not_there() -> None:
+    targets = re.findall(r"\]\(((?!https?:)[^)#]+)", README)
+    assert targets
+    assert [target for target in targets if not (PROJECT / target).exists()] == []

@@ -1,0 +1,234 @@
+"""Options, ini values and the marker, as a user's suite meets them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tiers import require_command
+
+if TYPE_CHECKING:
+    from e2e.conftest import Suite
+
+pytest_plugins = ["pytester"]
+
+PROJECT = Path(__file__).parents[2]
+
+TRACED = """
+def test_traced(ebpf_trace):
+    ebpf_trace.assert_not_spawned("true")
+
+def test_plain():
+    pass
+"""
+
+NEEDS = "pytest-ebpf: the kernel takes tracing programs only from a privileged process"
+
+
+def powerless(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """What to put before a command so that it runs as nobody, and nothing gives it privilege."""
+    require_command("setpriv", "unshare")
+    visible = [PROJECT, sys.prefix, Path(sys.base_prefix).resolve(), suite.path]
+    monkeypatch.setenv("VISIBLE", ":".join(map(str, visible)))
+    suite.path.chmod(0o755)
+    suite.temporary.chmod(0o777)
+    # The script's own temporary folder must not lie in what it covers.
+    temporary = f"TMPDIR={suite.temporary}"
+    return ("env", "--unset=TMPDIR", str(PROJECT / "scripts/as-nobody"), "env", temporary)
+
+
+def test_without_privilege_tests_are_skipped_with_what_is_needed_and_what_to_do(
+    own_broker: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_broker.file("test_it.py", TRACED)
+    through = powerless(own_broker, monkeypatch)
+    result = own_broker.run("--ebpf=auto", "-rs", through=through)
+    result.assert_outcomes(skipped=1, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            f"SKIPPED * {NEEDS}",
+            "*needs   CAP_BPF and CAP_PERFMON; has neither (uid 65534; sudo -n: *)",
+            "*try     sudo -v && pytest …      or   sudo * serve --uid 65534",
+        ]
+    )
+    assert not own_broker.run_directories()
+
+
+def test_without_privilege_and_sudo_the_reason_says_so(own_broker: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_broker.file("test_it.py", TRACED)
+    through = powerless(own_broker, monkeypatch)
+    empty = own_broker.pytester.mkdir("no-sudo-here")
+    result = own_broker.run("--ebpf=auto", "-rs", through=(*through, f"PATH={empty}"))
+    result.assert_outcomes(skipped=1, passed=1)
+    result.stdout.fnmatch_lines(["*has neither (uid 65534; sudo -n: sudo is not installed)"])
+
+
+@pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["alone", "in two workers"])
+def test_without_privilege_tests_fail_where_tracing_is_required(
+    own_broker: Suite, monkeypatch: pytest.MonkeyPatch, workers: list[str]
+) -> None:
+    if workers:
+        pytest.importorskip("xdist")
+    own_broker.file("test_it.py", TRACED)
+    through = powerless(own_broker, monkeypatch)
+    result = own_broker.run(*workers, through=through)
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines([NEEDS, "*needs   *", "*try     *", "*asked   to fail by --ebpf=require"])
+    assert not own_broker.run_directories()
+
+
+def test_switched_off_no_test_is_traced_even_with_privilege(own_broker: Suite) -> None:
+    own_broker.file("test_it.py", TRACED)
+    result = own_broker.run("--ebpf=off", "-rs")
+    result.assert_outcomes(skipped=1, passed=1)
+    result.stdout.fnmatch_lines(["SKIPPED * pytest-ebpf is switched off (--ebpf=off)"])
+    assert not own_broker.run_directories()
+
+
+def test_a_broker_that_is_not_there_is_an_error_with_the_command_that_starts_one(suite: Suite) -> None:
+    suite.file("test_it.py", TRACED)
+    result = suite.run(f"--ebpf-broker={suite.path}/nobody", "--ebpf=auto")
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            f"pytest-ebpf: no broker can be reached at {suite.path}/nobody: No such file or directory",
+            "  asked   by --ebpf-broker, the ini value ebpf_broker or PYTEST_EBPF_BROKER",
+            f"  try     sudo * serve --uid {os.geteuid()}",
+        ]
+    )
+
+
+SEEN = """
+import subprocess
+import pytest
+from pytest_ebpf import TraceIncomplete
+
+LONG = "x" * 5000
+
+def found(trace):
+    subprocess.run(["true", LONG], env={{"GREETING": "hello"}})
+    process = trace.processes.where("true").one()
+    return trace.window.history.session.ring_size, process
+
+def test_of_the_run(ebpf_trace):
+    size, process = found(ebpf_trace)
+    assert size == {ring_size}
+    assert ("argv" in process.truncated) is {cut}
+    {environ}
+
+@pytest.mark.ebpf(ring_size="128K", environ=True, argv_limit="8K")
+def test_of_the_marker(ebpf_trace):
+    size, process = found(ebpf_trace)
+    assert size == 128 << 10
+    assert not process.truncated
+    assert process.environ == {{"GREETING": "hello"}}
+
+@pytest.mark.ebpf(environ=True, ring_size="1M")
+class TestClass:
+    @pytest.mark.ebpf(ring_size="256K")
+    def test_of_the_closest_marker(self, ebpf_trace):
+        size, process = found(ebpf_trace)
+        assert size == 256 << 10
+        assert process.environ == {{"GREETING": "hello"}}
+"""
+ENVIRON = 'assert process.environ == {"GREETING": "hello"}'
+NO_ENVIRON = 'pytest.raises(TraceIncomplete, getattr, process, "environ").match("was not captured")'
+
+
+def test_without_a_word_the_defaults_hold_and_the_marker_changes_them(suite: Suite) -> None:
+    suite.file("test_it.py", SEEN.format(ring_size=8 << 20, cut=False, environ=NO_ENVIRON))
+    suite.run().assert_outcomes(passed=3)
+
+
+def test_ini_values_hold_for_the_run_and_options_come_before_them(suite: Suite) -> None:
+    suite.pytester.makeini("[pytest]\nebpf_ring_size = 512K\nebpf_environ = true\nebpf_argv_limit = 4K\nebpf = off")
+    suite.file("test_it.py", SEEN.format(ring_size=512 << 10, cut=True, environ=ENVIRON))
+    suite.run().assert_outcomes(passed=3)
+    suite.file("test_it.py", SEEN.format(ring_size=2 << 20, cut=False, environ=NO_ENVIRON))
+    suite.run("--ebpf-ring-size=2M", "--ebpf-argv-limit=64K", "--ebpf-environ=false").assert_outcomes(passed=3)
+
+
+WINDOW = """
+import subprocess
+import pytest
+
+@pytest.fixture
+def earlier():
+    subprocess.run(["true"])
+
+def test_of_the_run(earlier, ebpf_trace):
+    assert len(ebpf_trace.processes) == {spawned}
+
+@pytest.mark.ebpf(window="fixture")
+def test_of_the_marker(earlier, ebpf_trace):
+    assert len(ebpf_trace.processes) == 0
+"""
+
+
+def test_the_window_of_all_tests_can_be_set(suite: Suite) -> None:
+    suite.pytester.makeini("[pytest]\nebpf_window = test")
+    suite.file("test_it.py", WINDOW.format(spawned=1))
+    suite.run().assert_outcomes(passed=2)
+    suite.file("test_it.py", WINDOW.format(spawned=0))
+    suite.run("--ebpf-window=call").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        ("--ebpf=maybe", "--ebpf: 'maybe' is not one of auto, require, off"),
+        ("--ebpf-window=all", "--ebpf-window: 'all' is not one of fixture, test, call"),
+        (
+            "--ebpf-ring-size=3M",
+            "--ebpf-ring-size: a ring has a power of two of bytes, from 64K to 1G, not 3M; try 8M",
+        ),
+        ("--ebpf-environ=perhaps", "--ebpf-environ: 'perhaps' is neither true nor false"),
+        ("--ebpf-argv-limit=3M", "--ebpf-argv-limit: at most 2M of arguments can be copied, not 3M"),
+    ],
+)
+def test_a_bad_option_ends_pytest_with_one_line(suite: Suite, argument: str, text: str) -> None:
+    suite.file("test_it.py", TRACED)
+    result = suite.run(argument)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.stderr.lines if line] == [f"ERROR: {text}"]
+
+
+def test_a_bad_ini_value_ends_pytest_with_one_line(suite: Suite) -> None:
+    suite.pytester.makeini("[pytest]\nebpf_ring_size = 3M")
+    suite.file("test_it.py", TRACED)
+    result = suite.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.stderr.lines if line] == [
+        "ERROR: the ini value ebpf_ring_size: a ring has a power of two of bytes, from 64K to 1G, not 3M; try 8M"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("marker", "text"),
+    [
+        (
+            "ring='16M'",
+            "@pytest.mark.ebpf has no setting 'ring'; it has ring_size, window, environ, argv_limit",
+        ),
+        ("'16M'", "@pytest.mark.ebpf takes names only, such as ring_size='16M', not '16M'"),
+        ("window='all'", "@pytest.mark.ebpf(window=...): 'all' is not one of fixture, test, call"),
+    ],
+)
+def test_a_bad_marker_is_an_error_of_its_test_alone(suite: Suite, marker: str, text: str) -> None:
+    suite.file("test_it.py", f"import pytest\n{TRACED}\n\ntest_traced = pytest.mark.ebpf({marker})(test_traced)\n")
+    result = suite.run("--strict-markers")
+    result.assert_outcomes(errors=1, passed=1)
+    assert text in result.stdout.lines
+
+
+def test_help_tells_of_each_option_and_markers_of_the_marker(suite: Suite) -> None:
+    result = suite.run("--help")
+    for name in ("", "-broker", "-ring-size", "-window", "-environ", "-argv-limit"):
+        result.stdout.fnmatch_lines([f"  --ebpf{name}=*"])
+        result.stdout.fnmatch_lines([f"  ebpf{name.replace('-', '_')} (string):*"])
+    said = subprocess.run(suite.command("--markers"), cwd=suite.path, capture_output=True, text=True, check=True).stdout
+    assert "@pytest.mark.ebpf(*, ring_size=..., window=..., environ=..., argv_limit=...): settings of this" in said

@@ -14,6 +14,9 @@ enum record_type {
 	RECORD_IDENTITY,
 	RECORD_ADOPTED,
 	RECORD_LEFT,
+	RECORD_CALL,
+	RECORD_CALL_DATA,
+	RECORD_FILE,
 };
 
 /* Which text of an exec a text_record carries; 1 << field is its bit in
@@ -29,6 +32,33 @@ enum text_field {
 
 enum control_flag {
 	CONTROL_ENVIRON = 1, /* copy the environment at exec */
+	CONTROL_CHILDREN_ONLY = 2, /* no system calls of the client's own process */
+};
+
+/* By which door a system call came in; its number means nothing without. */
+enum call_abi {
+	CALL_NATIVE, /* x86-64, arm64 */
+	CALL_COMPAT, /* ia32 (int 0x80, sysenter), AArch32 */
+	CALL_X32,
+	CALL_ABIS,
+};
+
+enum call_flag {
+	CALL_UNFINISHED = 1, /* the thread ended inside: nobody saw a result */
+	CALL_IN_PROGRESS = 2, /* a snapshot on request: it has not returned yet */
+	CALL_DENIED = 4, /* a seccomp filter or a tracer answered it: it never began */
+};
+
+enum data_flag {
+	DATA_CUT = 1, /* there was more; of a list's last part: the list had more parts */
+	DATA_UNREADABLE = 2, /* nobody could read there, at entry and at exit */
+	DATA_AT_EXIT = 4, /* read when the call returned */
+};
+
+enum file_bit {
+	FILE_CUT = 1, /* the path is cut at its start */
+	FILE_DELETED = 2, /* unlinked */
+	FILE_SOCKET = 4, /* struct socket_names follows, and no names */
 };
 
 /* Who acted, when. start_ns and host_pid together name the process for good:
@@ -118,6 +148,121 @@ struct identity_record {
 	struct identity identity;
 };
 
+/* One a system call, written when it returned, or its thread ended inside, or on
+ * request. What its arguments point to, and the files it names, came before it.
+ * (header.host_tid, entered_ns) names the call; header.time_ns is when it
+ * returned, header.window the one in which it was entered, header.host_tid the
+ * thread at entry (execve(2) by a thread that is not the leader changes it). */
+struct call_record {
+	struct record_header header;
+	__u64 entered_ns;
+	__u64 args[6];
+	__s64 result; /* as the kernel returns it: -errno on failure; 0 if it has none */
+	__u64 files[2]; /* file_record.id of the call_spec's file slots at entry; 0: none */
+	__u32 number; /* as at entry, without x32's bit */
+	__u8 abi; /* enum call_abi */
+	__u8 flags; /* enum call_flag */
+	__u16 unused;
+};
+
+/* A piece of what an argument of a call points to. One with the capture and part
+ * of an earlier one stands in its place. A pointer that is NULL has none. */
+struct call_data_record {
+	__u32 type; /* RECORD_CALL_DATA */
+	__u32 host_tid;
+	__u64 entered_ns;
+	__u64 address; /* in the task */
+	__u8 capture; /* index into call_spec.captures */
+	__u8 flags; /* enum data_flag */
+	__u16 part; /* of lists: which item (enum capture_kind) */
+	__u32 length; /* bytes that follow; of a string without its NUL */
+};
+
+/* What a descriptor or a base directory is, as the thread named it in a call;
+ * written anew when it has changed. Names follow as walk_path() writes them, from
+ * the file up, each with its NUL; for a socket, struct socket_names instead. */
+struct file_record {
+	struct record_header header;
+	__u64 id; /* never 0, never used twice */
+	__u64 inode;
+	__u64 magic; /* of the file system: linux/magic.h */
+	__u32 device; /* the kernel's dev_t: major << 20 | minor */
+	__u32 mode; /* S_IF* and permissions */
+	__u32 flags; /* O_* */
+	__u32 bits; /* enum file_bit */
+	__u32 length; /* bytes of names */
+	__u16 socket_type; /* SOCK_* */
+	__u16 socket_protocol; /* IPPROTO_*, NETLINK_* */
+};
+
+/* Addresses as getsockname(2) and getpeername(2) give them; length 0: none. */
+struct socket_names {
+	__u16 local_length;
+	__u16 remote_length;
+	__u32 unused;
+	__u8 local[128];
+	__u8 remote[128];
+};
+
+/* What to copy of a call, and which of its arguments name files: data that the
+ * broker uploads (pytest_ebpf/syscalls/table.py). */
+enum capture_kind {
+	CAPTURE_NONE,
+	CAPTURE_STRING,
+	CAPTURE_STRINGS, /* list of strings that ends with NULL; part: which */
+	CAPTURE_BYTES,
+	CAPTURE_VECTOR, /* struct iovec list: part 0; contents, if asked for: 1 + which */
+	CAPTURE_MESSAGE, /* struct msghdr: part 0, its name 1, its vector 2, its control
+			  * messages 3; contents, if asked for: 4 + which */
+};
+
+enum capture_flag {
+	CAPTURE_AT_EXIT = 1, /* the kernel fills it: if the call succeeded */
+	CAPTURE_DATA = 2, /* the user's data: control.data_limit bytes at most */
+};
+
+enum capture_length {
+	LENGTH_FIXED, /* size */
+	LENGTH_ARG, /* args[length_arg] * size */
+	LENGTH_RESULT, /* result * size */
+	LENGTH_AT_POINTER, /* *(__u32 *)args[length_arg], a socklen_t */
+};
+
+struct capture {
+	__u8 kind; /* enum capture_kind */
+	__u8 arg;
+	__u8 flags; /* enum capture_flag */
+	__u8 length; /* enum capture_length */
+	__u8 length_arg;
+	__u8 unused;
+	__u16 size; /* bytes, or bytes an item */
+};
+
+enum file_slot {
+	SLOT_NONE,
+	SLOT_FD, /* args[arg] is a descriptor */
+	SLOT_BASE, /* args[arg] is the directory (AT_FDCWD: cwd) of the path in args[path_arg] */
+	SLOT_CWD, /* cwd is the directory of the path in args[path_arg] */
+};
+
+struct slot {
+	__u8 kind; /* enum file_slot */
+	__u8 arg;
+	__u8 path_arg; /* an absolute path there: nothing to resolve */
+	__u8 unused;
+};
+
+#define CALL_CAPTURES 4
+#define CALL_SLOTS 2
+#define CALL_NUMBERS 640 /* more than any architecture has; those above are always wanted */
+
+struct call_spec {
+	struct capture captures[CALL_CAPTURES];
+	struct slot files[CALL_SLOTS];
+};
+
+#define MUTED_THREADS 8
+
 /* One page a session: the client writes the settings, the kernel the counters. */
 struct control {
 	__u32 window; /* what record_header.window will say */
@@ -128,6 +273,13 @@ struct control {
 	__u64 lost_bytes;
 	__u64 lost_members; /* children that could not be entered: nothing of them is known */
 	__u64 left_members; /* threads that left for another session or by a change of uid */
+	__u64 urings; /* io_uring_setup(2) that succeeded, window or not: no loss by itself */
+	__u32 calls; /* whether system calls are recorded at all */
+	__u32 data_limit; /* bytes to copy of what a call reads or writes */
+	/* Threads of the client whose calls are not recorded now, as its pid namespace
+	 * counts; 0: a free slot. */
+	__u32 muted[MUTED_THREADS];
+	__u64 wanted[CALL_ABIS][CALL_NUMBERS / 64]; /* which calls: a bit a number */
 };
 
 #endif

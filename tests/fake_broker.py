@@ -74,7 +74,7 @@ class FakeEngine:
             select.select([], [], [], 0.5)
         return cls()
 
-    def open_session(self, pid: int, uid: int, *, confined: bool, ring_size: int) -> FakeSession:
+    def open_session(self, pid: int, uid: int, *, confined: bool, ring_size: int, calls: bool) -> FakeSession:
         if ring_size == 8192:
             raise BrokerError("the kernel did not give a map")
         if ring_size == 16384:
@@ -84,7 +84,7 @@ class FakeEngine:
         page = Page(control)
         self.last += 1
         session = FakeSession(self.last, os.eventfd(0, os.EFD_CLOEXEC), control, page, page)
-        page.bytes[_DATA:] = f"{pid} {uid} {confined} {ring_size}".encode().ljust(mmap.PAGESIZE - _DATA, b"\0")
+        page.bytes[_DATA:] = f"{pid} {uid} {confined} {ring_size} {calls}".encode().ljust(mmap.PAGESIZE - _DATA, b"\0")
         self.open[session.id] = session
         return session
 
@@ -92,6 +92,9 @@ class FakeEngine:
         session = self.open.pop(session_id)
         os.close(session.ring_fd)
         os.close(session.control_fd)
+
+    def snapshot(self, session_id: int) -> None:
+        self.open[session_id].control.fill(50, b"snapshot")
 
     def missed(self) -> int:
         return 7

@@ -89,17 +89,19 @@ class Client:
         """Return a descriptor that is readable when the broker has closed, or ended the session."""
         return self._socket.fileno()
 
-    def open(self, ring_size: int) -> Opened:
+    def open(self, ring_size: int, *, calls: bool = False) -> Opened:
         """Open the session: from now on this process and what descends from it is traced.
 
         Args:
             ring_size: Bytes, a power of two.
+            calls: Whether the session may want system calls: attaches the programs that record them.
 
         Raises:
             BrokerError: It refuses, and says why.
             BrokerDied: It is gone.
         """
-        answer = self._ask({"op": "open", "ring": ring_size, "version": protocol.VERSION}, descriptors=True)
+        request = {"op": "open", "ring": ring_size, "calls": calls, "version": protocol.VERSION}
+        answer = self._ask(request, descriptors=True)
         try:
             ring_fd, control_fd, spill_fd = answer.descriptors
         except ValueError:
@@ -128,6 +130,15 @@ class Client:
             BrokerDied: It is gone.
         """
         return self.status().missed
+
+    def snapshot(self) -> None:
+        """Have the session's calls that have not returned written to its ring.
+
+        Raises:
+            BrokerError: The session has no programs that record calls.
+            BrokerDied: It is gone.
+        """
+        self._ask({"op": "calls"})
 
     def stop(self) -> None:
         """End the broker. When this returns, its run directory is gone.

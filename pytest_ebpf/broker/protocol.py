@@ -28,7 +28,7 @@ __all__ = [
     "send",
 ]
 
-VERSION = 1
+VERSION = 2
 """Grows with every change that the other side must know of."""
 
 MESSAGE_LIMIT = 4096

@@ -41,8 +41,11 @@ _LOG_LINES = 1000
 class Engine(Protocol):
     """The part of `pytest_ebpf.engine.loader.Engine` that is used here."""
 
-    def open_session(self, pid: int, uid: int, *, confined: bool, ring_size: int) -> EngineSession:
+    def open_session(self, pid: int, uid: int, *, confined: bool, ring_size: int, calls: bool) -> EngineSession:
         """Make a ring and a control page, and enter a process with all that descends from it."""
+
+    def snapshot(self, session_id: int) -> None:
+        """Write the calls of a session that have not returned to its ring."""
 
     def close_session(self, session_id: int) -> None:
         """End a session."""
@@ -152,10 +155,13 @@ class Server:
         size = self._ring_size(request.get("ring"))
         if len(self._sessions()) >= self._limits.sessions:
             raise BrokerError(f"the broker has {self._limits.sessions} sessions open, its limit: end some of them")
+        calls = request.get("calls", False)
+        if not isinstance(calls, bool):
+            raise BrokerError(f"calls is true or false, and you said {calls!r:.40}")
         spill = Spill()
         try:
             session = self._engine.open_session(
-                connection.pid, connection.uid, confined=connection.uid != 0, ring_size=size
+                connection.pid, connection.uid, confined=connection.uid != 0, ring_size=size, calls=calls
             )
         except BaseException:
             spill.close()
@@ -163,6 +169,13 @@ class Server:
         connection.session, connection.spill, connection.ring_size = session, spill, size
         self._watch(session.ring_fd, partial(self._drain, connection), connection, select.EPOLLIN | select.EPOLLET)
         return {"session": session.id}, (session.ring_fd, session.control_fd, spill.client_fd)
+
+    def _calls(self, connection: Connection, request: Mapping[str, Any]) -> Answer:  # noqa: ARG002 - as the others
+        """Write the calls of the connection's session that have not returned to its ring."""
+        if connection.session is None:
+            raise BrokerError("this connection has no session whose calls could be asked for")
+        self._engine.snapshot(connection.session.id)
+        return {}, ()
 
     def _status(self, connection: Connection, request: Mapping[str, Any]) -> Answer:  # noqa: ARG002 - as the others
         """Say how the broker is."""
@@ -185,6 +198,7 @@ class Server:
 
     REQUESTS: ClassVar[Mapping[str, Callable[[Server, Connection, Mapping[str, Any]], Answer]]] = {
         "open": _open,
+        "calls": _calls,
         "status": _status,
         "stop": _stop,
     }

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import mmap
+import struct
+import threading
+from typing import TYPE_CHECKING
 
 from pytest_ebpf.engine.layout import layouts
 
-__all__ = ["Control"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
-_COUNTERS = ("lost_records", "lost_bytes", "lost_members", "left_members")
+__all__ = ["DATA_LIMIT", "Control"]
+
+DATA_LIMIT = 16384
+"""Bytes that can be copied of what one call reads or writes (``CALL_DATA_SPACE`` of ``bpf/captures.h``)."""
+
+_COUNTERS = ("lost_records", "lost_bytes", "lost_members", "left_members", "urings")
+_ABIS = ("native", "compat", "x32")
 
 
 class Control:
@@ -26,13 +36,28 @@ class Control:
         self._longs = view.cast("Q")
         layout = layouts()
         self._offsets = layout.structs["control"].offsets
-        self._environ = layout.enums["control_flag"]["CONTROL_ENVIRON"]
+        self._flags = layout.enums["control_flag"]
+        abis = layout.enums["call_abi"]
+        self._abis = {name: abis[f"CALL_{name.upper()}"] for name in _ABIS}
+        self._wanted = struct.calcsize(layout.structs["control"].codes["wanted"]) // 8 // abis["CALL_ABIS"]
+        self._muted = struct.calcsize(layout.structs["control"].codes["muted"]) // 4
+        self._muting = threading.Lock()
 
     def _get(self, name: str) -> int:
         return int(self._words[self._offsets[name] // 4])
 
     def _set(self, name: str, value: int) -> None:
         self._words[self._offsets[name] // 4] = value
+
+    def _flag(self, name: str) -> bool:
+        return bool(self._get("flags") & self._flags[name])
+
+    def _set_flag(self, name: str, *, on: bool) -> None:
+        flags = self._get("flags")
+        self._set("flags", flags | self._flags[name] if on else flags & ~self._flags[name])
+
+    def _set_wanted(self, index: int, mask: int) -> None:
+        self._longs[self._offsets["wanted"] // 8 + index] = mask
 
     @property
     def window(self) -> int:
@@ -55,12 +80,11 @@ class Control:
     @property
     def capture_environ(self) -> bool:
         """Whether the environment is copied at exec."""
-        return bool(self._get("flags") & self._environ)
+        return self._flag("CONTROL_ENVIRON")
 
     @capture_environ.setter
     def capture_environ(self, on: bool) -> None:
-        flags = self._get("flags")
-        self._set("flags", flags | self._environ if on else flags & ~self._environ)
+        self._set_flag("CONTROL_ENVIRON", on=on)
 
     @property
     def argv_limit(self) -> int:
@@ -71,8 +95,66 @@ class Control:
     def argv_limit(self, limit: int) -> None:
         self._set("argv_limit", limit)
 
+    @property
+    def children_only(self) -> bool:
+        """Whether the system calls of the client's own process are left out."""
+        return self._flag("CONTROL_CHILDREN_ONLY")
+
+    @children_only.setter
+    def children_only(self, on: bool) -> None:
+        self._set_flag("CONTROL_CHILDREN_ONLY", on=on)
+
+    @property
+    def data_limit(self) -> int:
+        """Bytes that are copied of what a call reads or writes; `DATA_LIMIT` at most."""
+        return self._get("data_limit")
+
+    @data_limit.setter
+    def data_limit(self, limit: int) -> None:
+        if not 0 <= limit <= DATA_LIMIT:
+            raise ValueError(f"of a call's data 0 to {DATA_LIMIT} bytes can be copied, and you asked for {limit}")
+        self._set("data_limit", limit)
+
+    def want_calls(self, numbers: Mapping[str, Iterable[int]] | None) -> None:
+        """Choose the system calls that are recorded from now on.
+
+        Args:
+            numbers: By ABI (``"native"``, ``"compat"``, ``"x32"``); None: all, nothing in it: none.
+        """
+        if numbers is None:
+            for index in range(self._wanted * len(_ABIS)):
+                self._set_wanted(index, (1 << 64) - 1)
+        else:
+            masks = dict.fromkeys(range(self._wanted * len(_ABIS)), 0)
+            for abi, wanted in numbers.items():
+                for number in wanted:
+                    if number < self._wanted * 64:  # those above are always recorded
+                        masks[self._abis[abi] * self._wanted + number // 64] |= 1 << number % 64
+            for index, mask in masks.items():
+                self._set_wanted(index, mask)
+        self._set("calls", int(numbers is None or any(True for wanted in numbers.values() for _ in wanted)))
+
+    def mute(self, tid: int) -> int:
+        """Record none of a thread's system calls from now on; return the slot for `unmute`.
+
+        Raises:
+            RuntimeError: As many threads are muted as can be.
+        """
+        first = self._offsets["muted"] // 4
+        with self._muting:
+            for slot in range(first, first + self._muted):
+                if not self._words[slot]:
+                    self._words[slot] = tid
+                    return slot
+        message = f"{self._muted} threads are muted, as many as can be"
+        raise RuntimeError(message)
+
+    def unmute(self, slot: int) -> None:
+        """Record the calls of the slot's thread again."""
+        self._words[slot] = 0
+
     def counters(self) -> dict[str, int]:
-        """Return what was lost since the session began; see ``struct control``."""
+        """Return what was lost since the session began, and how many io_urings were set up; see ``struct control``."""
         return {name: int(self._longs[self._offsets[name] // 8]) for name in _COUNTERS}
 
     def add(self, counter: str, count: int) -> None:

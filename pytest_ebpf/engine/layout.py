@@ -100,6 +100,13 @@ def layouts() -> Layouts:
     """Return the layouts of the built-in records and of the control page."""
     return load(
         "process",
-        ("text_record", "fork_record", "exec_record", "exit_record", "identity_record", "control"),
-        ("record_type", "text_field", "control_flag"),
+        (
+            *("text_record", "fork_record", "exec_record", "exit_record", "identity_record", "control"),
+            *("record_header", "call_record", "call_data_record", "file_record", "socket_names"),
+            *("capture", "slot", "call_spec"),
+        ),
+        (
+            *("record_type", "text_field", "control_flag", "call_abi", "call_flag", "data_flag", "file_bit"),
+            *("capture_kind", "capture_flag", "capture_length", "file_slot"),
+        ),
     )

@@ -182,7 +182,7 @@ class Engine:
         lib = self._lib
         return sum(lib.pe_program_missed(lib.bpf_program__fd(program)) for program in self._programs.values())
 
-    def open_session(self, pid: int, uid: int, *, confined: bool, ring_size: int) -> EngineSession:
+    def open_session(self, pid: int, uid: int, *, confined: bool, ring_size: int, calls: bool = False) -> EngineSession:
         """Make a ring and a control page, and enter a process with all that descends from it.
 
         Args:
@@ -190,6 +190,7 @@ class Engine:
             uid: Of the client; a confined session holds only processes of that uid.
             confined: Whether the rule holds (clients that are not root).
             ring_size: Bytes, a power of two and a multiple of the page size.
+            calls: Whether system calls may be recorded.
 
         Raises:
             BrokerError: No such process, or the kernel refused the memory.
@@ -197,6 +198,7 @@ class Engine:
         if len(self._sessions) >= 1024:  # noqa: PLR2004 - MAX_SESSIONS of bpf/session.h
             message = "the broker has 1024 sessions open, as many as it can hold: end some of them"
             raise BrokerError(message)
+        del calls  # the programs are to come
         control_size = load_layouts("process", ("control",), ()).structs["control"].size
         ring_fd = self._new_map(self._lib.BPF_MAP_TYPE_RINGBUF, "pytest_ring", 0, 0, ring_size)
         try:
@@ -284,6 +286,13 @@ class Engine:
         if values["failed"]:
             raise BrokerError("the kernel has no memory to mark the threads of the client's process")
         return values["adopted"], values["refused"]
+
+    def snapshot(self, session_id: int) -> None:
+        """Write the calls of a session that have not returned to its ring.
+
+        Raises:
+            BrokerError: It is not there, or was opened without calls.
+        """
 
     def close_session(self, session_id: int) -> None:
         """End a session: its members stay marked, but lead nowhere; unknown ids are ignored."""

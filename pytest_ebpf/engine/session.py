@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import select
+import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +19,7 @@ from pytest_ebpf.engine.control import Control
 from pytest_ebpf.engine.ring import Ring
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["Connection", "Session"]
 
@@ -31,6 +32,9 @@ class Connection(Protocol):
 
     def missed(self) -> int:
         """Ask how often the kernel skipped a program; raises `BrokerDied`."""
+
+    def snapshot(self) -> None:
+        """Ask for records of the calls that have not returned; raises `BrokerDied`."""
 
     def raise_if_dead(self) -> None:
         """Raise `BrokerDied`, with the broker's last words, if it is gone."""
@@ -59,6 +63,7 @@ class Session:
         self._ring = Ring(ring_fd, ring_size)
         self._control = Control(control_fd)
         self.ring_size = ring_size
+        self._muted: dict[threading.Thread, int] = {}
 
     @property
     def window(self) -> int:
@@ -86,6 +91,55 @@ class Session:
     @argv_limit.setter
     def argv_limit(self, limit: int) -> None:
         self._control.argv_limit = limit
+
+    @property
+    def children_only(self) -> bool:
+        """Whether the system calls of this very process, all its threads, are left out."""
+        return self._control.children_only
+
+    @children_only.setter
+    def children_only(self, on: bool) -> None:
+        self._control.children_only = on
+
+    @property
+    def data_limit(self) -> int:
+        """Bytes that are copied of what a call reads or writes; raises `ValueError` above `control.DATA_LIMIT`."""
+        return self._control.data_limit
+
+    @data_limit.setter
+    def data_limit(self, limit: int) -> None:
+        self._control.data_limit = limit
+
+    def want_calls(self, numbers: Mapping[str, Iterable[int]] | None) -> None:
+        """Choose the system calls that are recorded from now on; none are before the first time.
+
+        Args:
+            numbers: By ABI (``"native"``, ``"compat"``, ``"x32"``); None: all, nothing in it: none.
+        """
+        self._control.want_calls(numbers)
+
+    @contextlib.contextmanager
+    def muted(self) -> Iterator[None]:
+        """Leave out the system calls that this thread enters within; may be nested, and used by several threads."""
+        # Not threading.get_native_id(), which is a system call itself.
+        thread = threading.current_thread()
+        if thread in self._muted or thread.native_id is None:
+            yield
+            return
+        slot = self._muted[thread] = self._control.mute(thread.native_id)
+        try:
+            yield
+        finally:
+            del self._muted[thread]
+            self._control.unmute(slot)
+
+    def snapshot(self) -> None:
+        """Have the calls that have not returned written to the ring, before the next `pull`.
+
+        Raises:
+            BrokerDied: Nobody is there to do it.
+        """
+        self._connection.snapshot()
 
     def counters(self) -> dict[str, int]:
         """Return what was lost since the session began, by the counters' names in ``struct control``."""

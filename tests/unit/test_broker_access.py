@@ -48,7 +48,7 @@ def test_the_uid_that_a_broker_was_started_for_is_served(open_folder: Path) -> N
         brokers.running(open_folder / "run", uid=SERVED) as broker,
         forked(lambda: trace(broker.socket), SERVED) as (pid, said),
     ):
-        assert said() == f"{pid} {SERVED} True 4096"
+        assert said() == f"{pid} {SERVED} True 4096 False"
 
 
 def test_root_is_served_too_and_not_confined_to_its_own_processes(open_folder: Path) -> None:
@@ -57,7 +57,7 @@ def test_root_is_served_too_and_not_confined_to_its_own_processes(open_folder: P
         brokers.running(open_folder / "run", uid=SERVED) as broker,
         forked(lambda: trace(broker.socket)) as (pid, said),
     ):
-        assert said() == f"{pid} 0 False 4096"
+        assert said() == f"{pid} 0 False 4096 False"
 
 
 def test_another_uid_cannot_reach_the_socket(open_folder: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_session_is_of_the_process_that_connected(broker: brokers.Broker) -> N
     with session(broker) as (_, opened, page):
         # The fake engine writes there what it was asked for: pid, uid, confined, size.
         said = page.bytes[16:].rstrip(b"\0").decode()
-        assert said == f"{os.getpid()} {os.geteuid()} {os.geteuid() != 0} 4096"
+        assert said == f"{os.getpid()} {os.geteuid()} {os.geteuid() != 0} 4096 False"
         assert opened.session == 1
 
 
@@ -73,7 +73,7 @@ def test_sessions_have_descriptors_of_their_own_and_numbers_that_are_not_used_ag
 def test_the_broker_says_how_it_is(broker: brokers.Broker) -> None:
     with session(broker) as (client, _, _):
         status = client.status()
-    assert (status.missed, status.programs, status.sessions, status.version) == (7, 2, 1, 1)
+    assert (status.missed, status.programs, status.sessions, status.version) == (7, 2, 1, protocol.VERSION)
     assert status.pid == broker.process.pid
 
 
@@ -88,7 +88,7 @@ def test_a_second_session_on_one_connection_is_refused(broker: brokers.Broker) -
 
 @pytest.mark.parametrize("size", [0, 1, 4095, 4097, 12288, -4096, 1 << 31, 1 << 70, True, 4096.0, "4096", None, [4096]])
 def test_a_ring_that_the_kernel_would_not_take_is_refused(raw: socket.socket, size: object) -> None:
-    answer = ask(raw, {"op": "open", "version": 1, "ring": size})
+    answer = ask(raw, {"op": "open", "version": protocol.VERSION, "ring": size})
     assert answer == {
         "ok": False,
         "error": f"a ring has a power of two of bytes, from 4096 to 1073741824, and you asked for {size!r:.40}",
@@ -122,7 +122,8 @@ def test_sessions_have_a_limit(broker: brokers.Broker) -> None:
 def test_another_version_of_the_protocol_is_refused_with_both_numbers(raw: socket.socket) -> None:
     answer = ask(raw, {"op": "open", "version": 99, "ring": 4096})
     assert answer["error"] == (
-        "the broker speaks version 1 of the protocol, and you version 99: start one of the same version of pytest-ebpf"
+        f"the broker speaks version {protocol.VERSION} of the protocol, and you version 99: "
+        "start one of the same version of pytest-ebpf"
     )
 
 
@@ -187,12 +188,12 @@ def test_a_forked_child_cannot_use_its_parents_connection(broker: brokers.Broker
         (b"\x00\xff", "the message is no JSON"),
         (b"[" * 4000, "the message is no JSON"),
         (b"[]", "the message is no JSON object"),
-        ({}, "the broker knows no request None; it knows open, status, stop"),
-        ({"op": "exec"}, "the broker knows no request 'exec'; it knows open, status, stop"),
-        ({"op": ["open"]}, "the broker knows no request ['open']; it knows open, status, stop"),
+        ({}, "the broker knows no request None; it knows open, calls, status, stop"),
+        ({"op": "exec"}, "the broker knows no request 'exec'; it knows open, calls, status, stop"),
+        ({"op": ["open"]}, "the broker knows no request ['open']; it knows open, calls, status, stop"),
         (
             {"op": "x" * 999},
-            f"the broker knows no request '{'x' * 39}; it knows open, status, stop",
+            f"the broker knows no request '{'x' * 39}; it knows open, calls, status, stop",
         ),
     ],
 )
@@ -252,7 +253,7 @@ def flood(connection: socket.socket) -> None:
 def test_what_the_engine_refuses_is_said_and_nothing_is_kept_for_it(broker: brokers.Broker, raw: socket.socket) -> None:
     assert ask(raw, {"op": "status"})["ok"] is True
     before = descriptors(broker)
-    answer = ask(raw, {"op": "open", "version": 1, "ring": 8192})
+    answer = ask(raw, {"op": "open", "version": protocol.VERSION, "ring": 8192})
     assert answer == {"ok": False, "error": "the kernel did not give a map"}
     assert descriptors(broker) == before
 
@@ -260,7 +261,7 @@ def test_what_the_engine_refuses_is_said_and_nothing_is_kept_for_it(broker: brok
 def test_a_bug_of_the_engine_is_said_and_logged_and_the_connection_goes_on(
     broker: brokers.Broker, raw: socket.socket
 ) -> None:
-    answer = ask(raw, {"op": "open", "version": 1, "ring": 16384})
+    answer = ask(raw, {"op": "open", "version": protocol.VERSION, "ring": 16384})
     assert answer["error"] == "the broker failed at 'open': ZeroDivisionError: a bug of the engine"
     assert "Traceback" in broker.log.read_text()
     assert ask(raw, {"op": "status"})["ok"] is True
@@ -369,3 +370,16 @@ def test_a_broker_for_an_owner_that_has_ended_does_not_start(tmp_path: Path) -> 
     with brokers.running(tmp_path / "run", owner=pid) as broker:
         assert broker.first_line == {"error": "the broker cannot start: [Errno 3] No such process"}
         assert broker.process.wait(brokers.PATIENCE) == 1
+
+
+def test_a_snapshot_of_calls_is_of_the_connections_own_session(broker: brokers.Broker, raw: socket.socket) -> None:
+    with session(broker) as (client, _, page), session(broker) as (_, _, other):
+        client.snapshot()
+        assert page.drain() == b"snapshot"
+        assert other.drain() == b""
+    assert ask(raw, {"op": "calls"})["error"] == "this connection has no session whose calls could be asked for"
+
+
+def test_calls_at_open_is_true_or_false(raw: socket.socket) -> None:
+    answer = ask(raw, {"op": "open", "version": protocol.VERSION, "ring": 4096, "calls": "all"})
+    assert answer["error"] == "calls is true or false, and you said 'all'"

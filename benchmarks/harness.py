@@ -67,6 +67,12 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+def rotated(names: Sequence[str], number: int) -> list[str]:
+    """Return the names in the order of that round: each is first at times."""
+    cut = number % len(names)
+    return [*names[cut:], *names[:cut]]
+
+
 def median_ratio(values: Sequence[float], base: Sequence[float]) -> float:
     """Return the median of the rounds' ratios: what loads the machine for some rounds, loads both sides."""
     return median(value / other for value, other in zip(values, base, strict=True))

@@ -19,7 +19,7 @@ import harness
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["PEERS", "CannotRun", "Peer", "ebpf_trace", "untraced"]
+__all__ = ["PEERS", "CannotRun", "Peer", "ebpf_trace", "found", "run", "untraced", "with_tracefs"]
 
 _TRACEFS = Path("/sys/kernel/tracing")
 _START_TIMEOUT = 30.0
@@ -45,14 +45,16 @@ class Peer:
     """Runs a command under the tracer, in a folder, and returns how many ``/bin/true`` it told of."""
 
 
-def _found(program: str) -> str:
+def found(program: str) -> str:
+    """Return where a program is; raise `CannotRun` if nowhere."""
     path = shutil.which(program)
     if path is None:
         raise CannotRun(f"{program} is not installed")
     return path
 
 
-def _with_tracefs(command: Sequence[str]) -> list[str]:
+def with_tracefs(command: Sequence[str]) -> list[str]:
+    """Return a command that runs that one with tracefs mounted, if it is not."""
     if (_TRACEFS / "events").exists():
         return list(command)
     mount = f'mount -t tracefs tracefs {_TRACEFS} && exec "$@"'
@@ -63,7 +65,7 @@ def _last_line(text: str) -> str:
     return (text.strip().splitlines() or ["it ended and said nothing"])[-1]
 
 
-def _run(command: Sequence[str], output: Path) -> None:
+def run(command: Sequence[str], output: Path) -> None:
     """Run a tracer that runs the command itself, with what it tells in a file."""
     with output.open("wb") as stdout:
         done = subprocess.run(
@@ -76,7 +78,7 @@ def _run(command: Sequence[str], output: Path) -> None:
 def _strace(*options: str) -> Callable[[Sequence[str], Path], int]:
     def trace(command: Sequence[str], folder: Path) -> int:
         output = folder / "strace"
-        _run([_found("strace"), *options, "-f", "-e", "trace=execve", "-o", str(output), *command], folder / "stdout")
+        run([found("strace"), *options, "-f", "-e", "trace=execve", "-o", str(output), *command], folder / "stdout")
         return output.read_text(errors="replace").count('execve("/bin/true"')
 
     return trace
@@ -85,7 +87,7 @@ def _strace(*options: str) -> Callable[[Sequence[str], Path], int]:
 def _bpftrace(command: Sequence[str], folder: Path) -> int:
     # It starts the command itself (-c), by execve without a search of PATH, and splits at blanks.
     output = folder / "bpftrace"
-    _run(_with_tracefs([_found("bpftrace"), "-e", _BPFTRACE, "-c", " ".join(command)]), output)
+    run(with_tracefs([found("bpftrace"), "-e", _BPFTRACE, "-c", " ".join(command)]), output)
     return output.read_text(errors="replace").count(" /bin/true\n")
 
 
@@ -95,7 +97,7 @@ def _execsnoop(command: Sequence[str], folder: Path) -> int:
     with (
         (folder / "stderr").open("w+", encoding="utf-8") as stderr,
         subprocess.Popen(
-            _with_tracefs([_found("execsnoop-bpfcc")]), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr
+            with_tracefs([found("execsnoop-bpfcc")]), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr
         ) as tracer,
     ):
         assert tracer.stdout is not None  # noqa: S101 - it is a pipe

@@ -1,4 +1,4 @@
-"""Runs the benchmarks: ``python benchmarks/run.py [fixture spawn startup memory workers]``, as who may trace.
+"""Runs the benchmarks: ``python benchmarks/run.py [fixture spawn calls …]``, as who may trace.
 
 The variants of a benchmark are interleaved, and its figures are medians over the rounds, or over the rounds'
 ratios, since another load on the machine then falls on all of them. No figure here is a test: see
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 
+import calls
 import fixture
 import harness
 import memory
+import outsider
 import spawn
 import startup
 import workers
@@ -22,6 +24,8 @@ BENCHMARKS = {
     "startup": startup.main,
     "memory": memory.main,
     "workers": workers.main,
+    "calls": calls.main,
+    "outsider": outsider.main,
 }
 
 

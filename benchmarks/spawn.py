@@ -12,13 +12,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 import harness
 from peers import PEERS, CannotRun, Peer, ebpf_trace, untraced
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ROUNDS = 5
 SPAWNS = 2000
@@ -37,7 +33,7 @@ def main() -> None:
     cannot: dict[str, str] = {}
     with harness.folder() as folder:
         for number in range(ROUNDS):
-            for name in _rotated(list(VARIANTS), number):
+            for name in harness.rotated(list(VARIANTS), number):
                 if name in cannot:
                     continue
                 try:
@@ -63,11 +59,6 @@ def main() -> None:
         print(f"  {name}: cannot run here: {why}")
     ratio = harness.median_ratio(times["ebpf_trace"], times["untraced"])
     harness.verdict("ebpf_trace, over untraced", ratio, AIM, "times")
-
-
-def _rotated(names: Sequence[str], number: int) -> list[str]:
-    cut = number % len(names)
-    return [*names[cut:], *names[:cut]]
 
 
 def _measure(variant: Peer, folder: Path) -> tuple[float, float, float]:

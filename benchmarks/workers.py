@@ -7,6 +7,7 @@ all the workers hold their windows open and sleep.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import subprocess
@@ -20,6 +21,7 @@ import harness
 import spawner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 ROUNDS = 3
@@ -67,7 +69,13 @@ def _call() -> float:
 
 
 def _with_workers(count: int, folder: Path) -> tuple[float, float]:
-    """Measure while that many workers hold a window open; they wait for a lock that this process holds."""
+    with holding(count, folder):
+        return _measure()
+
+
+@contextlib.contextmanager
+def holding(count: int, folder: Path) -> Iterator[None]:
+    """Have that many workers hold a window open, which wait for a lock that this process holds."""
     gate = folder / "gate"
     with gate.open("w", encoding="utf-8") as lock, (folder / "output").open("w+", encoding="utf-8") as output:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -77,7 +85,7 @@ def _with_workers(count: int, folder: Path) -> tuple[float, float]:
         ) as pytest:
             try:
                 _wait_for(count, folder, pytest)
-                measured = _measure()
+                yield
             finally:
                 fcntl.flock(lock, fcntl.LOCK_UN)
             code = pytest.wait()
@@ -86,7 +94,6 @@ def _with_workers(count: int, folder: Path) -> tuple[float, float]:
             raise SystemExit(f"{' '.join(command)}: exit code {code}\n{output.read()}")
     for path in folder.glob("ready-*"):
         path.unlink()
-    return measured
 
 
 def _wait_for(count: int, folder: Path, pytest: subprocess.Popen[bytes]) -> None:

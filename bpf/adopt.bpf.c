@@ -41,12 +41,13 @@ int adopt__task(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct task_struct *broker = bpf_get_current_task_btf();
 	const struct member *through;
-	struct member *own, entered = {};
+	struct member *own;
 	struct identity_record *record;
 	struct adoption *wanted;
 	struct session session;
 	struct control *old;
-	__u32 zero = 0, before = 0;
+	__u32 zero = 0, before = 0, level;
+	bool is_client;
 
 	wanted = bpf_map_lookup_elem(&adoptions, &zero);
 	if (!task || !wanted)
@@ -57,13 +58,15 @@ int adopt__task(struct bpf_iter__task *ctx)
 	 * namespace's init or a subreaper (prctl(2)). */
 	if (BPF_CORE_READ(task, tgid) == BPF_CORE_READ(broker, tgid))
 		return 0;
-	if (number_at(process_pid(task), BPF_CORE_READ(broker, thread_pid, level)) == wanted->pid)
-		entered.level = BPF_CORE_READ(task, thread_pid, level);
+	is_client = number_at(process_pid(task), BPF_CORE_READ(broker, thread_pid, level)) ==
+		    wanted->pid;
+	if (is_client)
+		level = BPF_CORE_READ(task, thread_pid, level);
 	else if (is_member(task->group_leader, wanted->session, &through) ||
 		 is_member(task->real_parent, wanted->session, &through))
-		entered.level = through->level;
+		level = through->level;
 	else if (wanted->previous && is_member(task, wanted->previous, &through))
-		entered.level = through->level; /* orphans too: no tree leads to them */
+		level = through->level; /* orphans too: no tree leads to them */
 	else
 		return 0;
 	if (wanted->confined && !may_hold(wanted->uid, task)) {
@@ -76,11 +79,9 @@ int adopt__task(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	before = own->session;
-	entered.session = wanted->session;
-	entered.uid = wanted->uid;
-	entered.confined = wanted->confined;
-	*own = entered;
-	remember(own, task);
+	enter(own, wanted->session, wanted->uid, wanted->confined, level);
+	own->own = is_client;
+	recognise(own, task);
 	__sync_fetch_and_add(&wanted->adopted, 1);
 	old = before ? control_of(before) : NULL;
 	if (old) /* whoever traced it until now is told */

@@ -112,11 +112,20 @@ static __always_inline void fill_identity(struct identity *to, struct task_struc
 	bpf_core_read(to->comm, sizeof(to->comm), &task->comm);
 }
 
-/* What to compare with, to notice a change (process__sys_exit). */
+/* What to compare with, to notice a change. */
 static __always_inline void remember(struct member *member, struct task_struct *task)
 {
 	member->nsproxy = (__u64)BPF_CORE_READ(task, nsproxy);
 	member->cred = (__u64)BPF_CORE_READ(task, cred);
+}
+
+/* What a call's record says of its thread, read once and not at each call: an
+ * exec by a thread that is not the leader changes it, nothing else. */
+static __always_inline void recognise(struct member *member, struct task_struct *task)
+{
+	remember(member, task);
+	member->start_ns = BPF_CORE_READ(task, group_leader, start_time);
+	member->tid = number_at(BPF_CORE_READ(task, thread_pid), member->level);
 }
 
 #endif

@@ -176,7 +176,15 @@ struct css_set {
 
 struct bpf_local_storage;
 
+struct thread_info {
+	unsigned long flags;
+#ifdef __TARGET_ARCH_x86
+	__u32 status;
+#endif
+};
+
 struct task_struct {
+	struct thread_info thread_info;
 	int pid;
 	int tgid;
 	int exit_code;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Processes and threads: born, replaced by another program, moved to other
  * namespaces or credentials, ended. */
-#include "identity.h"
+#include "calls.h"
+#include "changes.h"
 #include "paths.h"
 #include "text.h"
 
@@ -31,28 +32,6 @@ const enum capture_flag *_capture_flag;
 const enum capture_length *_capture_length;
 const enum file_slot *_file_slot;
 
-static __always_inline void emit_identity(struct session *session, __u32 type,
-					  struct task_struct *task, const struct member *member)
-{
-	struct identity_record *record = record_reserve(session, sizeof(*record));
-
-	if (!record)
-		return;
-	fill_header(&record->header, type, bpf_ktime_get_ns(), task, session->control);
-	fill_identity(&record->identity, task, member);
-	record_submit(session, record);
-}
-
-/* The rule ptrace(2) has: what runs with other ids than its tracer's is none of
- * the tracer's business. */
-static __always_inline void leave(struct session *session, struct task_struct *task,
-				  const struct member *member)
-{
-	__sync_fetch_and_add(&session->control->left_members, 1);
-	emit_identity(session, RECORD_LEFT, task, member);
-	bpf_task_storage_delete(&members, task);
-}
-
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process__fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -68,8 +47,9 @@ int BPF_PROG(process__fork, struct task_struct *parent, struct task_struct *chil
 		__sync_fetch_and_add(&session.control->lost_members, 1);
 		return 0;
 	}
-	*its = *mine;
-	remember(its, child);
+	enter(its, mine->session, mine->uid, mine->confined, mine->level);
+	its->own = mine->own && BPF_CORE_READ(parent, tgid) == BPF_CORE_READ(child, tgid);
+	recognise(its, child);
 
 	record = record_reserve(&session, sizeof(*record));
 	if (!record)
@@ -143,7 +123,8 @@ int BPF_PROG(process__exec, struct task_struct *task, int old_pid, struct linux_
 
 	if (!member || !session_of(member, &session))
 		return 0;
-	remember(member, task);
+	recognise(member, task);
+	member->call.again = 0; /* what the arguments pointed to is gone */
 	secure = BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec);
 	if (member->confined && (secure || !may_hold(member->uid, task))) {
 		leave(&session, task, member);
@@ -206,6 +187,7 @@ int BPF_PROG(process__exit, struct task_struct *task)
 
 	if (!member || !session_of(member, &session))
 		return 0;
+	finish_call(&session, member);
 	record = record_reserve(&session, sizeof(*record));
 	if (!record)
 		return 0;
@@ -220,30 +202,5 @@ int BPF_PROG(process__exit, struct task_struct *task)
 	record->live = BPF_CORE_READ(signal, live.counter);
 	record->unused = 0;
 	record_submit(&session, record);
-	return 0;
-}
-
-/* unshare(2), setns(2), setuid(2), capset(2) and whatever else replaces a
- * thread's nsproxy or credentials: found by the pointers, whatever the call's
- * number and ABI. A new object is always made before the old one is freed, so
- * that one call cannot bring the same address back. */
-SEC("tp_btf/sys_exit")
-int BPF_PROG(process__sys_exit)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct member *member = member_of(task);
-	struct session session;
-
-	if (!member)
-		return 0;
-	if (member->nsproxy == (__u64)task->nsproxy && member->cred == (__u64)task->cred)
-		return 0;
-	remember(member, task);
-	if (!session_of(member, &session))
-		return 0;
-	if (member->confined && !may_hold(member->uid, task))
-		leave(&session, task, member);
-	else
-		emit_identity(&session, RECORD_IDENTITY, task, member);
 	return 0;
 }

@@ -8,6 +8,32 @@
 
 #define MAX_SESSIONS 1024
 
+enum call_state {
+	CALL_NONE, /* in its program */
+	CALL_BORN, /* about to leave a call that it never entered, or that nobody saw it enter */
+	CALL_SKIPPED, /* in a call that is not recorded */
+	CALL_PENDING, /* in a call that is */
+	CALL_HELD, /* has left it for a signal: to call again, or to die */
+};
+
+/* The system call that a thread is in. */
+struct pending_call {
+	__u64 entered_ns;
+	__u64 args[6];
+	__u64 files[CALL_SLOTS]; /* file_record.id */
+	__s64 result; /* if CALL_HELD */
+	__u64 returned_ns;
+	__u64 pid_tgid; /* as bpf_get_current_pid_tgid() says, at entry */
+	__u32 number;
+	__u32 window;
+	__u32 state; /* enum call_state */
+	__u32 room; /* bytes for the address that the kernel will write */
+	__u8 abi; /* enum call_abi */
+	__u8 flags; /* enum call_flag */
+	__u8 again; /* 1 << capture: could not be read at entry */
+	__u8 unused[5];
+};
+
 /* What a traced thread carries. */
 struct member {
 	__u32 session; /* key of rings and controls; never used twice */
@@ -16,6 +42,10 @@ struct member {
 	__u32 level; /* depth of the pid namespace the session counts in */
 	__u64 nsproxy; /* last seen pointers, to notice that they changed */
 	__u64 cred;
+	__u64 start_ns; /* of its process */
+	__u32 tid; /* as the session's pid namespace counts */
+	__u32 own; /* a thread of the client itself */
+	struct pending_call call;
 };
 
 /* Written at fork for the child, by the adopting iterator for threads that
@@ -94,6 +124,17 @@ static __always_inline bool session_by_id(__u32 id, struct session *session)
 static __always_inline bool session_of(const struct member *member, struct session *session)
 {
 	return session_by_id(member->session, session);
+}
+
+/* The call that the thread may be in was not seen from its start. */
+static __always_inline void enter(struct member *to, __u32 session, __u32 uid, __u32 confined,
+				  __u32 level)
+{
+	to->session = session;
+	to->uid = uid;
+	to->confined = confined;
+	to->level = level;
+	to->call.state = CALL_BORN;
 }
 
 /* Whether a confined session may hold a thread with these credentials. */

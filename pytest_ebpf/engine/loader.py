@@ -53,12 +53,11 @@ class Engine:
     def __init__(self) -> None:
         self._ffi, self._lib = library()
         self._objects: list[Any] = []
-        self._links: list[Any] = []
+        self._links: dict[str, Any] = {}
         self._programs: dict[str, Any] = {}
         self._maps: dict[str, int] = {}
         self._sessions: dict[int, EngineSession] = {}
         self._last_id = 0
-        self._adopt_fd = -1
 
     @classmethod
     def load(cls) -> Engine:
@@ -72,8 +71,7 @@ class Engine:
         try:
             engine._check_features()
             for name in _OBJECTS:
-                engine._load_object(name)
-            engine._attach()
+                engine._add(name)
         except BaseException:
             engine.close()
             raise
@@ -131,7 +129,7 @@ class Engine:
         size = self._lib.pe_log_take(buffer, 1 << 16)
         return bytes(self._ffi.buffer(buffer, size)).decode(errors="replace")
 
-    def _load_object(self, name: str) -> None:
+    def _load_object(self, name: str) -> dict[str, Any]:
         ffi, lib = self._ffi, self._lib
         path = object_path(name)
         loaded = lib.bpf_object__open_file(str(path).encode(), ffi.NULL)
@@ -151,8 +149,8 @@ class Engine:
             raise Unavailable(self._too_old("what the verifier says:") + "\n" + "\n".join(verdict))
         for map_ in self._each(lib.bpf_object__next_map, loaded):
             self._maps.setdefault(ffi.string(lib.bpf_map__name(map_)).decode(), lib.bpf_map__fd(map_))
-        for program in self._each(lib.bpf_object__next_program, loaded):
-            self._programs[ffi.string(lib.bpf_program__name(program)).decode()] = program
+        programs = self._each(lib.bpf_object__next_program, loaded)
+        return {ffi.string(lib.bpf_program__name(program)).decode(): program for program in programs}
 
     def _each(self, following: Any, of: Any) -> list[Any]:
         found = []
@@ -162,20 +160,41 @@ class Engine:
             item = following(of, item)
         return found
 
-    def _attach(self) -> None:
-        ffi, lib = self._ffi, self._lib
-        for name, program in self._programs.items():
-            link = lib.bpf_program__attach(program)
-            if link == ffi.NULL:
-                log = self._log().strip().splitlines()[-1:]
-                raise Unavailable(self._too_old(f"the hook of {name}: {os.strerror(ffi.errno)} {' '.join(log)}"))
-            self._links.append(link)
-            if name == "adopt__task":
-                self._adopt_fd = lib.bpf_link__fd(link)
+    def _attach(self, name: str, program: Any) -> None:
+        link = self._lib.bpf_program__attach(program)
+        if link == self._ffi.NULL:
+            log = self._log().strip().splitlines()[-1:]
+            reason = f"the hook of {name}: {os.strerror(self._ffi.errno)} {' '.join(log)}"
+            raise Unavailable(self._too_old(reason))
+        self._links[name] = link
+
+    def _add(self, name: str) -> None:
+        """Load an object and attach its programs."""
+        for program, loaded in self._load_object(name).items():
+            self._attach(program, loaded)
+            self._programs[program] = loaded
+
+    def _remove(self, program: str) -> None:
+        link = self._links.pop(program, None)
+        if link is not None:
+            self._lib.bpf_link__destroy(link)
+
+    def _add_exits(self, *, calls: bool) -> None:
+        """Have the ends of system calls looked at, by one program and not by two.
+
+        What `changes` looks for `syscall` looks for as well; once attached, that stays.
+        """
+        if "syscall__sys_exit" in self._links:
+            return
+        if calls:
+            self._add("syscall")
+            self._remove("changes__sys_exit")
+        elif "changes__sys_exit" not in self._links:
+            self._add("changes")
 
     def programs(self) -> list[str]:
-        """Return the names of the loaded programs, as ``bpftool prog`` shows them (cut at 15 letters there)."""
-        return list(self._programs)
+        """Return the names of the attached programs, as ``bpftool prog`` shows them (cut at 15 letters there)."""
+        return list(self._links)
 
     def missed(self) -> int:
         """Return how often the kernel skipped one of the programs (``recursion_misses``, kernel 5.12)."""
@@ -198,7 +217,7 @@ class Engine:
         if len(self._sessions) >= 1024:  # noqa: PLR2004 - MAX_SESSIONS of bpf/session.h
             message = "the broker has 1024 sessions open, as many as it can hold: end some of them"
             raise BrokerError(message)
-        del calls  # the programs are to come
+        self._add_exits(calls=calls)
         control_size = load_layouts("process", ("control",), ()).structs["control"].size
         ring_fd = self._new_map(self._lib.BPF_MAP_TYPE_RINGBUF, "pytest_ring", 0, 0, ring_size)
         try:
@@ -272,15 +291,7 @@ class Engine:
         key = self._ffi.new("uint32_t *", 0)
         cdata = self._ffi.from_buffer(buffer)
         self._lib.bpf_map_update_elem(self._maps["adoptions"], key, cdata, 0)
-        fd = self._lib.bpf_iter_create(self._adopt_fd)
-        if fd < 0:
-            message = f"bpf_iter_create: {os.strerror(self._ffi.errno)}"
-            raise BrokerError(message)
-        try:
-            while os.read(fd, 4096):
-                pass
-        finally:
-            os.close(fd)
+        self._iterate("adopt__task")
         self._lib.bpf_map_lookup_elem(self._maps["adoptions"], key, cdata)
         values = dict(zip(layout.names, layout.unpacker.unpack(buffer), strict=True))
         if values["failed"]:
@@ -291,8 +302,25 @@ class Engine:
         """Write the calls of a session that have not returned to its ring.
 
         Raises:
-            BrokerError: It is not there, or was opened without calls.
+            BrokerError: No session has asked for calls yet.
         """
+        if "syscall__in_progress" not in self._links:
+            raise BrokerError("no session of this broker records system calls: open one that does")
+        key = self._ffi.new("uint32_t *", 0)
+        self._lib.bpf_map_update_elem(self._maps["snapshots"], key, self._ffi.new("uint32_t *", session_id), 0)
+        self._iterate("syscall__in_progress")
+
+    def _iterate(self, program: str) -> None:
+        """Run a program over all tasks of the machine."""
+        fd = self._lib.bpf_iter_create(self._lib.bpf_link__fd(self._links[program]))
+        if fd < 0:
+            message = f"bpf_iter_create: {os.strerror(self._ffi.errno)}"
+            raise BrokerError(message)
+        try:
+            while os.read(fd, 4096):
+                pass
+        finally:
+            os.close(fd)
 
     def close_session(self, session_id: int) -> None:
         """End a session: its members stay marked, but lead nowhere; unknown ids are ignored."""
@@ -308,7 +336,7 @@ class Engine:
         """Detach everything and free it."""
         for session_id in list(self._sessions):
             self.close_session(session_id)
-        for link in self._links:
+        for link in self._links.values():
             self._lib.bpf_link__destroy(link)
         self._links.clear()
         for loaded in self._objects:

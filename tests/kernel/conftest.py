@@ -6,11 +6,14 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import call_stream
 import pytest
-from tiers import require_command
+from tiers import require_command, require_root
+
+from pytest_ebpf.broker import launch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SOURCES = Path(__file__).parents[1] / "programs"
 
@@ -24,3 +27,19 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
         command = ["gcc", "-O1", "-Wall", "-Werror", "-pthread", "-o", str(folder / source.stem), str(source)]
         subprocess.run(command, check=True)
     return lambda name: str(folder / name)
+
+
+@pytest.fixture(scope="module")
+def call_broker() -> Iterator[Path]:
+    """The run directory of a broker that lives as long as the module's tests."""
+    require_root()
+    path = launch.new_run_directory()
+    yield path
+    launch.finish(path)
+
+
+@pytest.fixture
+def tracing(call_broker: Path) -> Iterator[call_stream.Tracing]:
+    """A session of this process, with a window open and all calls wanted."""
+    with call_stream.tracing(call_broker) as session:
+        yield session

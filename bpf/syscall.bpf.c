@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* System calls: noted when they are entered, written when they return. A call
+ * without an entry in the same thread is none: sys_exit runs in a new child too,
+ * for the call that made it. */
+#include "calls.h"
+#include "changes.h"
+#include "registers.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* The same number in every ABI: all calls added since Linux 5.1 have. */
+#define IO_URING_SETUP 425
+#define IO_URING_REGISTER 427
+
+/* Whether the client does this itself, for us. */
+static __always_inline bool is_muted(const struct control *control, __u32 tid)
+{
+	const __u32 *muted = control->muted;
+
+	return muted[0] == tid || muted[1] == tid || muted[2] == tid || muted[3] == tid ||
+	       muted[4] == tid || muted[5] == tid || muted[6] == tid || muted[7] == tid;
+}
+
+static __always_inline bool is_wanted(const struct control *control, const struct member *member)
+{
+	__u32 number = member->call.number, word;
+
+	/* What a ring set up outside a window does in a later one is no call. */
+	if (number == IO_URING_SETUP)
+		return true;
+	if (!control->calls || !member->call.window)
+		return false;
+	if (member->own &&
+	    (control->flags & CONTROL_CHILDREN_ONLY || is_muted(control, member->tid)))
+		return false;
+	if (number >= CALL_NUMBERS || (number >= IO_URING_SETUP && number <= IO_URING_REGISTER))
+		return true;
+	word = member->call.abi * (CALL_NUMBERS / 64) + number / 64;
+	barrier_var(word);
+	if (word >= CALL_ABIS * (CALL_NUMBERS / 64))
+		return false;
+	return control->wanted[0][word] >> number % 64 & 1;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(syscall__sys_enter, struct pt_regs *registers, long number)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct member *member = member_of(task);
+	struct pending_call *call;
+	struct control *control;
+	struct session session;
+
+	if (!member)
+		return 0;
+	call = &member->call;
+	if (call->state == CALL_HELD && session_of(member, &session))
+		emit_call(&session, member, call, call->returned_ns, call->result, 0);
+	call->state = CALL_SKIPPED;
+	control = control_of(member->session);
+	if (!control)
+		return 0;
+	read_call(call, task, registers, number);
+	call->window = control->window;
+	if (!is_wanted(control, member))
+		return 0;
+	call->pid_tgid = bpf_get_current_pid_tgid();
+	call->files[0] = 0;
+	call->files[1] = 0;
+	call->flags = 0;
+	call->again = 0;
+	call->entered_ns = bpf_ktime_get_ns();
+	call->state = CALL_PENDING;
+	return 0;
+}
+
+static __always_inline void leave_call(struct member *member, __s64 result)
+{
+	struct pending_call *call = &member->call;
+	struct session session;
+	__u64 now = bpf_ktime_get_ns();
+
+	if (is_restart(result)) {
+		call->result = result;
+		call->returned_ns = now;
+		call->state = CALL_HELD;
+		return;
+	}
+	call->state = CALL_NONE;
+	if (!session_of(member, &session))
+		return;
+	if (call->number == IO_URING_SETUP && result >= 0)
+		__sync_fetch_and_add(&session.control->urings, 1);
+	emit_call(&session, member, call, now, result, 0);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(syscall__sys_exit, struct pt_regs *registers, long result)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct member *member = member_of(task);
+
+	if (!member)
+		return 0;
+	if (member->call.state == CALL_PENDING)
+		leave_call(member, result);
+	else
+		member->call.state = CALL_NONE;
+	if (has_changed(member, task))
+		note_change(member, task);
+	return 0;
+}
+
+/* The session whose calls the broker wants to see before they return. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} snapshots SEC(".maps");
+
+SEC("iter/task")
+int syscall__in_progress(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct pending_call call;
+	struct member *member;
+	struct session session;
+	__u32 zero = 0, *wanted;
+
+	wanted = bpf_map_lookup_elem(&snapshots, &zero);
+	if (!task || !wanted)
+		return 0;
+	member = member_of(task);
+	if (!member || member->session != *wanted)
+		return 0;
+	/* The thread runs on meanwhile, and may be in its next call already. If it has
+	 * only left this one, its record supersedes this. */
+	call = *(volatile struct pending_call *)&member->call;
+	if (call.state != CALL_PENDING && call.state != CALL_HELD)
+		return 0;
+	barrier();
+	if (*(volatile __u64 *)&member->call.entered_ns != call.entered_ns)
+		return 0;
+	if (session_of(member, &session))
+		emit_call(&session, member, &call, bpf_ktime_get_ns(), 0, CALL_IN_PROGRESS);
+	return 0;
+}

@@ -70,6 +70,19 @@ static __always_inline void text_piece(struct session *session, struct text *tex
 	record_submit(session, record);
 }
 
+struct text_turn {
+	struct session session;
+	struct text *text;
+};
+
+static long text_turn(__u32 number, struct text_turn *turn)
+{
+	if (turn->text->length <= TEXT_SMALL)
+		return 1;
+	text_piece(&turn->session, turn->text, TEXT_PIECE);
+	return 0;
+}
+
 /* Not static: the verifier then walks its loop once, not once a call. It keeps
  * its place in *text for the reason given at struct path_buffer. */
 __noinline int emit_text(struct text *text)
@@ -78,8 +91,14 @@ __noinline int emit_text(struct text *text)
 
 	if (!text || !session_by_id(text->session, &session))
 		return 0;
-	for (int i = 0; i < TEXT_MAX_PIECES && text->length > TEXT_SMALL; i++)
-		text_piece(&session, text, TEXT_PIECE);
+	if (have_loops()) {
+		struct text_turn turn = { .session = session, .text = text };
+
+		bpf_loop(TEXT_MAX_PIECES, text_turn, &turn, 0);
+	} else {
+		for (int i = 0; i < TEXT_MAX_PIECES && text->length > TEXT_SMALL; i++)
+			text_piece(&session, text, TEXT_PIECE);
+	}
 	if (!text->length)
 		return 0;
 	if (text->length <= 64)

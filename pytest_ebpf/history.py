@@ -77,6 +77,8 @@ class History:
         self._offset: int | None = None
         self._backlog: list[bytes] = []
         self._backlog_size = 0
+        self.taken = 0
+        """Bytes that came since the session began."""
         self.lives: dict[Key, Life] = {}
         self.root: Life | None = None
         """The process that opened the session: the test's own."""
@@ -150,6 +152,7 @@ class History:
     def feed(self, data: bytes) -> None:
         """Take in bytes, to be decoded when something is asked."""
         if data:
+            self.taken += len(data)
             self._backlog.append(data)
             self._backlog_size += len(data)
             if self._backlog_size > _BACKLOG:

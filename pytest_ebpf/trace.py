@@ -233,8 +233,12 @@ class Trace:
         started = time.monotonic()
         while True:
             self.window.update()
+            taken = self._history.taken
             if result := attempt():
                 return result
+            if self._history.taken != taken:
+                # Looking took in more, which nobody will be woken for.
+                continue
             left = timeout - (time.monotonic() - started)
             if left <= 0:
                 break

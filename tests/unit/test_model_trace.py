@@ -219,6 +219,23 @@ def test_wait_for_is_woken_by_what_happens() -> None:
     assert all(0 < wait <= 9 for wait in world.session.waits)
 
 
+def test_wait_for_misses_nothing_that_comes_while_it_looks() -> None:
+    world = World()
+    trace = world.trace()
+    child = world.fork(world.root)
+
+    def look(trace: Trace) -> bool:
+        found = bool(trace.processes.where("server").seen())
+        # Now it happens, and the same look takes it in: no record is left to be woken by.
+        if not found:
+            world.exec(child, "server")
+        trace.window.update()
+        return found
+
+    assert trace.wait_for(look, timeout=9) is True
+    assert world.session.waits == []
+
+
 def never(_: Trace) -> bool:
     return False
 

@@ -1,18 +1,32 @@
-"""One process's way to its traces: the connection to the broker, the session, and what it has told."""
+"""One process's way to its traces: the connection to the broker, the session, and what it has told.
+
+What reads and asks is imported while the broker starts, which takes as long.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from pytest_ebpf.broker import launch
-from pytest_ebpf.engine.records import Decoder
-from pytest_ebpf.engine.session import Session
-from pytest_ebpf.history import History
+from pytest_ebpf.errors import EbpfError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_ebpf.engine.session import Session
+    from pytest_ebpf.history import History
+
 __all__ = ["Tracer"]
+
+
+def _prepare() -> None:
+    """Do what needs no broker."""
+    from pytest_ebpf import trace  # noqa: F401, PLC0415 - see the module's first lines
+    from pytest_ebpf.engine.layout import layouts  # noqa: PLC0415 - likewise
+
+    with contextlib.suppress(EbpfError, LookupError):  # said when it is needed
+        layouts()
 
 
 class Tracer:
@@ -48,7 +62,11 @@ class Tracer:
             BrokerError: The broker refused, or is not there.
         """
         if self._history is None or self.session.ring_size != ring_size:
-            client = launch.connect(self._run_directory, self._owner, self._broker)
+            client = launch.connect(self._run_directory, self._owner, self._broker, _prepare)
+            from pytest_ebpf.engine.records import Decoder  # noqa: PLC0415 - see the module's first lines
+            from pytest_ebpf.engine.session import Session  # noqa: PLC0415 - likewise
+            from pytest_ebpf.history import History  # noqa: PLC0415 - likewise
+
             opened = client.open(ring_size)
             # The new session has taken over all that the former held; only now may the former go.
             former = self._session

@@ -27,7 +27,7 @@ from pytest_ebpf.broker.client import Client, last_words
 from pytest_ebpf.errors import BrokerDied, BrokerError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["connect", "finish", "new_run_directory"]
 
@@ -43,18 +43,25 @@ _FILES = ("socket", "log", "lock")
 _ORPHAN = ["/bin/sh", "-c", '"$@" &', "sh"]
 
 
+def _nothing() -> None:
+    pass
+
+
 def new_run_directory() -> Path:
     """Choose the path of a run directory. Nothing is made there yet."""
     return Path(tempfile.gettempdir(), f"pytest-ebpf-{secrets.token_hex(8)}")
 
 
-def connect(run_directory: Path, owner: int, broker: str | None = None) -> Client:
+def connect(
+    run_directory: Path, owner: int, broker: str | None = None, meanwhile: Callable[[], None] = _nothing
+) -> Client:
     """Connect to the run's broker; start it if nobody has.
 
     Args:
         run_directory: The run's (`new_run_directory`), the same for all xdist workers.
         owner: pid of pytest, under xdist of its controller: the broker ends with it.
         broker: Socket of an administrator's broker, which is used in its stead.
+        meanwhile: Called while the broker starts; if it runs already, not at all.
 
     Raises:
         Unavailable: No way to privilege, or the kernel cannot do it; with what mends it.
@@ -66,11 +73,11 @@ def connect(run_directory: Path, owner: int, broker: str | None = None) -> Clien
     path, log = run_directory / "socket", run_directory / "log"
     with contextlib.suppress(OSError):  # not there, or not yet listening
         return Client.connect(path, log)
-    with _locked(run_directory) as outcome:
+    with _locked(run_directory, meanwhile) as outcome:
         outcome.seek(0)
         known = outcome.read()
         if not known:
-            known = json.dumps(_start(run_directory, owner))
+            known = json.dumps(_start(run_directory, owner, meanwhile))
             outcome.write(known)
             outcome.flush()
         _raise_failure(json.loads(known))
@@ -109,7 +116,7 @@ def _named(path: Path) -> Client:
 
 
 @contextlib.contextmanager
-def _locked(run_directory: Path) -> Iterator[Any]:
+def _locked(run_directory: Path, meanwhile: Callable[[], None]) -> Iterator[Any]:
     """Hold the run directory's lock; the file holds how the start went, once somebody tried."""
     with contextlib.suppress(FileExistsError):
         run_directory.mkdir(mode=0o700)
@@ -118,7 +125,11 @@ def _locked(run_directory: Path) -> Iterator[Any]:
     if status.st_mode != stat.S_IFDIR | stat.S_IRWXU or status.st_uid != os.geteuid():
         raise BrokerError(f"pytest-ebpf: {run_directory} was to be the run directory, and somebody else made it")
     with (run_directory / "lock").open("a+", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # another worker is starting the broker
+            meanwhile()
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield file
 
 
@@ -129,28 +140,31 @@ def _raise_failure(outcome: dict[str, str]) -> None:
         raise BrokerError(outcome["error"])
 
 
-def _start(run_directory: Path, owner: int) -> dict[str, str]:
+def _start(run_directory: Path, owner: int, meanwhile: Callable[[], None]) -> dict[str, str]:
     """Start the broker by the first way to privilege that there is; return how it went."""
     held = privilege.read()
     if held.sufficient:
-        return _run([], run_directory, owner)
+        return _run([], run_directory, owner, meanwhile)
     sudo = shutil.which("sudo")
     refusal = "sudo is not installed"
     if sudo and not (held.bpf and held.perfmon):
-        outcome = _run([sudo, "-n", "--"], run_directory, owner)
+        outcome = _run([sudo, "-n", "--"], run_directory, owner, meanwhile)
         if "sudo" not in outcome:
             return outcome
         refusal = outcome["sudo"]
     return {"unavailable": str(privilege.unavailable(held, refusal))}
 
 
-def _run(through: list[str], run_directory: Path, owner: int) -> dict[str, str]:
+def _run(
+    through: list[str], run_directory: Path, owner: int, meanwhile: Callable[[], None] = _nothing
+) -> dict[str, str]:
     """Run the broker and wait for its first line.
 
     Args:
         through: What to put before the command.
         run_directory: Made, and locked by us.
         owner: A pid.
+        meanwhile: What to do until that line comes.
 
     Returns:
         ``ready``, ``unavailable``, ``error``; or ``sudo``: the broker was not reached, and why.
@@ -164,6 +178,7 @@ def _run(through: list[str], run_directory: Path, owner: int) -> dict[str, str]:
             subprocess.run(
                 [*_ORPHAN, *command], stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd="/", check=True
             )
+        meanwhile()
         outcome = _first_line(answer.fileno())
     if outcome is not None:
         return outcome

@@ -2,28 +2,31 @@
 
 It says on its stdout, in one line of JSON, that it is ready, or why it cannot be; its stderr is the run's
 log.
+
+A test waits for it, and most of the time goes into loading the kernel programs, in libbpf and in the kernel. So
+that is begun first, and what else the broker needs is imported meanwhile.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ebpf.broker.place import Place
-from pytest_ebpf.broker.server import Limits, Server
 from pytest_ebpf.broker.start import GREETING
 from pytest_ebpf.errors import EbpfError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from pytest_ebpf.broker.server import Engine
+    from pytest_ebpf.broker.place import Place
+    from pytest_ebpf.broker.server import Engine, Server
+
+_USAGE = "usage: pytest-ebpf broker --run-dir PATH --uid N --owner PID"
 
 __all__ = ["listen", "load_engine", "main", "prepare"]
 
@@ -39,8 +42,35 @@ def load_engine() -> Engine:
     return KernelEngine.load()
 
 
+class _Meanwhile:
+    """Does something in a thread; what it raises is raised where its result is asked for."""
+
+    def __init__(self, function: Callable[[], Engine]) -> None:
+        self._function = function
+        self._result: Engine | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._result = self._function()
+        except BaseException as error:  # noqa: BLE001 - it is raised below
+            self._error = error
+
+    def result(self) -> Engine:
+        """Wait for it."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        assert self._result is not None  # noqa: S101 - one of the two
+        return self._result
+
+
 def listen(engine: Engine, place: Place, uid: int, owner: int | None = None) -> Server:
     """Make the server; leave no socket without one."""
+    from pytest_ebpf.broker.server import Limits, Server  # noqa: PLC0415 - see the module's first lines
+
     try:
         return Server(engine, place, uid, owner, Limits())
     except BaseException:
@@ -69,23 +99,31 @@ def _raise_descriptor_limit() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve one run; return the exit status."""
-    parser = argparse.ArgumentParser(prog="pytest-ebpf broker")
-    parser.add_argument("--run-dir", type=Path, required=True)
-    parser.add_argument("--uid", type=int, required=True)
-    parser.add_argument("--owner", type=int, required=True)
-    options = parser.parse_args(arguments)
+    """Serve one run; return the exit status.
+
+    Args:
+        arguments: ``--run-dir PATH --uid N --owner PID``, as `pytest_ebpf.broker.launch` writes them.
+    """
+    # Without argparse, the import of which takes as long as that of all else here.
+    if list(arguments[::2]) != ["--run-dir", "--uid", "--owner"] or len(arguments) != 2 * 3:
+        asked = list(arguments) == ["--help"]
+        (sys.stdout if asked else sys.stderr).write(f"{_USAGE}\n")
+        return 0 if asked else 2
+    options = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    directory, uid, owner = Path(options["--run-dir"]), int(options["--uid"]), int(options["--owner"])
     # Ctrl-C and a closed terminal are for pytest, which will want to report what was traced; its end is ours.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    sys.stderr.write(
-        f"{GREETING} pid {os.getpid()}, uid {os.geteuid()}, serves uid {options.uid} for process {options.owner}\n"
-    )
+    sys.stderr.write(f"{GREETING} pid {os.getpid()}, uid {os.geteuid()}, serves uid {uid} for process {owner}\n")
     try:
         prepare()
         # In this order: where there is a socket, there is a broker.
-        engine = load_engine()
-        server = listen(engine, Place.in_run_directory(options.run_dir, options.uid), options.uid, options.owner)
+        loading = _Meanwhile(load_engine)
+        from pytest_ebpf.broker.place import Place  # noqa: PLC0415 - see the module's first lines
+        from pytest_ebpf.broker.server import Server  # noqa: F401, PLC0415 - likewise
+
+        engine = loading.result()
+        server = listen(engine, Place.in_run_directory(directory, uid), uid, owner)
     except Unavailable as error:
         _say({"unavailable": str(error)})
         return 1
@@ -93,13 +131,15 @@ def main(arguments: Sequence[str]) -> int:
         _say({"error": f"the broker cannot start: {error}"})
         return 1
     signal.signal(signal.SIGTERM, lambda *_: server.end())
-    _say({"ready": str(options.run_dir / "socket")})
+    _say({"ready": str(directory / "socket")})
     server.run()
     return 0
 
 
 def _say(message: dict[str, str]) -> None:
     """Write the one line that whoever started us waits for, and close stdout, so that nobody waits for more."""
+    import json  # noqa: PLC0415 - see the module's first lines
+
     # Who started us may have died; the owner, for whom we run, is watched by the server.
     with contextlib.suppress(OSError):
         sys.stdout.write(json.dumps(message) + "\n")

@@ -51,7 +51,7 @@ enum call_flag {
 
 enum data_flag {
 	DATA_CUT = 1, /* there was more; of a list's last part: the list had more parts */
-	DATA_UNREADABLE = 2, /* nobody could read there, at entry and at exit */
+	DATA_UNREADABLE = 2, /* could not be read; if it can at exit, another piece follows */
 	DATA_AT_EXIT = 4, /* read when the call returned */
 };
 
@@ -259,6 +259,10 @@ struct slot {
 struct call_spec {
 	struct capture captures[CALL_CAPTURES];
 	struct slot files[CALL_SLOTS];
+	__u8 used; /* there is something to copy or to resolve at entry */
+	__u8 late; /* there is something to copy at exit */
+	__u8 moves; /* it may change the paths of files that it does not name: rename(2) */
+	__u8 unused[5];
 };
 
 #define MUTED_THREADS 8

@@ -5,6 +5,7 @@
 #define PYTEST_EBPF_PATHS_H
 
 #include "kernel.h"
+#include "events.h"
 
 #define PATH_SPACE 4096 /* PATH_MAX */
 #define PATH_COMPONENT 256 /* NAME_MAX and the NUL */
@@ -20,11 +21,13 @@ struct path_buffer {
 	struct vfsmount *root_mnt;
 	__u32 length;
 	__u32 truncated;
+	__u64 session;
+	struct file_record file; /* of files.h: in front of its names */
 	char names[PATH_SPACE + PATH_COMPONENT];
 };
 
-/* Names on their way into the ring. One program alone uses it, and the kernel
- * lets no program nest on a CPU (bpf_prog->active, counted as a miss). */
+/* Names on their way into the ring. The programs that use it are not preempted:
+ * at an exec, and at the entry and the end of a system call. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -62,7 +65,8 @@ static __always_inline bool path_step(struct path_buffer *to)
 		return above != mount;
 	}
 	parent = BPF_CORE_READ(dentry, d_parent);
-	if (parent == dentry) {
+	/* Nothing yet: a file that has a name and no place ([eventfd], memfd:name). */
+	if (parent == dentry && length) {
 		to->truncated = 0;
 		return false;
 	}

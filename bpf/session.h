@@ -31,7 +31,25 @@ struct pending_call {
 	__u8 abi; /* enum call_abi */
 	__u8 flags; /* enum call_flag */
 	__u8 again; /* 1 << capture: could not be read at entry */
-	__u8 unused[5];
+	__u8 late; /* there is something to do at exit */
+	__u8 moves;
+	__u8 unused[3];
+};
+
+#define KNOWN_FILES 4
+
+/* A file that has an id: what would have to change for it to need another. */
+struct known_file {
+	__u64 id; /* 0: none here yet */
+	__u64 file;
+	__u64 dentry;
+	__u64 mnt;
+	__u64 parent;
+	__u64 name; /* hash and length */
+	__u64 socket; /* its state and addresses, mixed */
+	__u64 moves; /* counted until then */
+	__u32 flags; /* O_* */
+	__u32 deleted;
 };
 
 /* What a traced thread carries. */
@@ -46,6 +64,7 @@ struct member {
 	__u32 tid; /* as the session's pid namespace counts */
 	__u32 own; /* a thread of the client itself */
 	struct pending_call call;
+	struct known_file files[KNOWN_FILES];
 };
 
 /* Written at fork for the child, by the adopting iterator for threads that

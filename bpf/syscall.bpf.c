@@ -3,7 +3,9 @@
  * without an entry in the same thread is none: sys_exit runs in a new child too,
  * for the call that made it. */
 #include "calls.h"
+#include "captures.h"
 #include "changes.h"
+#include "files.h"
 #include "registers.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -42,6 +44,30 @@ static __always_inline bool is_wanted(const struct control *control, const struc
 	return control->wanted[0][word] >> number % 64 & 1;
 }
 
+static __always_inline void begin_call(struct member *member, const struct control *control)
+{
+	struct pending_call *call = &member->call;
+	const struct call_spec *spec;
+
+	call->pid_tgid = bpf_get_current_pid_tgid();
+	call->files[0] = 0;
+	call->files[1] = 0;
+	call->flags = 0;
+	call->again = 0;
+	call->late = 0;
+	call->moves = 0;
+	call->entered_ns = bpf_ktime_get_ns();
+	spec = spec_of(call);
+	if (!spec || !spec->used)
+		return;
+	call->late = spec->late;
+	call->moves = spec->moves;
+	if (spec->files[0].kind || spec->files[1].kind)
+		name_files(member, spec);
+	if (spec->captures[0].kind)
+		run_captures(member, spec, control, false);
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(syscall__sys_enter, struct pt_regs *registers, long number)
 {
@@ -64,12 +90,7 @@ int BPF_PROG(syscall__sys_enter, struct pt_regs *registers, long number)
 	call->window = control->window;
 	if (!is_wanted(control, member))
 		return 0;
-	call->pid_tgid = bpf_get_current_pid_tgid();
-	call->files[0] = 0;
-	call->files[1] = 0;
-	call->flags = 0;
-	call->again = 0;
-	call->entered_ns = bpf_ktime_get_ns();
+	begin_call(member, control);
 	call->state = CALL_PENDING;
 	return 0;
 }
@@ -77,18 +98,26 @@ int BPF_PROG(syscall__sys_enter, struct pt_regs *registers, long number)
 static __always_inline void leave_call(struct member *member, __s64 result)
 {
 	struct pending_call *call = &member->call;
+	const struct call_spec *spec;
 	struct session session;
 	__u64 now = bpf_ktime_get_ns();
 
+	call->state = CALL_NONE;
+	call->result = result;
+	if (!session_of(member, &session))
+		return;
+	if (call->again || call->late) {
+		spec = spec_of(call);
+		if (spec)
+			run_captures(member, spec, session.control, true);
+	}
+	if (call->moves && result >= 0)
+		note_move();
 	if (is_restart(result)) {
-		call->result = result;
 		call->returned_ns = now;
 		call->state = CALL_HELD;
 		return;
 	}
-	call->state = CALL_NONE;
-	if (!session_of(member, &session))
-		return;
 	if (call->number == IO_URING_SETUP && result >= 0)
 		__sync_fetch_and_add(&session.control->urings, 1);
 	emit_call(&session, member, call, now, result, 0);

@@ -7,13 +7,16 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.engine.control import Control
 from pytest_ebpf.engine.layout import load as load_layouts
 from pytest_ebpf.engine.native import library, object_path
 from pytest_ebpf.engine.ring import Ring
 from pytest_ebpf.errors import BrokerError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["DEFAULT_ARGV_LIMIT", "Engine", "EngineSession"]
 
@@ -168,9 +171,11 @@ class Engine:
             raise Unavailable(self._too_old(reason))
         self._links[name] = link
 
-    def _add(self, name: str) -> None:
-        """Load an object and attach its programs."""
-        for program, loaded in self._load_object(name).items():
+    def _add(self, name: str, prepare: Callable[[], None] = lambda: None) -> None:
+        """Load an object and attach its programs, after its maps were prepared."""
+        programs = self._load_object(name)
+        prepare()
+        for program, loaded in programs.items():
             self._attach(program, loaded)
             self._programs[program] = loaded
 
@@ -187,10 +192,18 @@ class Engine:
         if "syscall__sys_exit" in self._links:
             return
         if calls:
-            self._add("syscall")
+            self._add("syscall", self._fill_specs)
             self._remove("changes__sys_exit")
         elif "changes__sys_exit" not in self._links:
             self._add("changes")
+
+    def _fill_specs(self) -> None:
+        # Not before a session wants calls: the table takes its time to import.
+        from pytest_ebpf.engine.specs import packed_specs  # noqa: PLC0415
+
+        for key, spec in packed_specs():
+            keys = self._ffi.new("uint32_t *", key)
+            self._lib.bpf_map_update_elem(self._maps["call_specs"], keys, self._ffi.from_buffer(spec), 0)
 
     def programs(self) -> list[str]:
         """Return the names of the attached programs, as ``bpftool prog`` shows them (cut at 15 letters there)."""

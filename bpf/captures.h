@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What the arguments of a call point to, as the call's table says. Read when the
+ * call is entered; what was on a page that was not there then, and what the
+ * kernel fills in, when it returns. */
+#ifndef PYTEST_EBPF_CAPTURES_H
+#define PYTEST_EBPF_CAPTURES_H
+
+#include "pieces.h"
+
+#define MAX_STRINGS 32
+#define MAX_VECTORS 64
+#define ROOM_UNKNOWN 0xffffffff
+
+/* By ABI and number; the broker fills it in. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CALL_ABIS * CALL_NUMBERS);
+	__type(key, __u32);
+	__type(value, struct call_spec);
+} call_specs SEC(".maps");
+
+static __always_inline const struct call_spec *spec_of(const struct pending_call *call)
+{
+	__u32 key = call->abi * CALL_NUMBERS + call->number;
+
+	return call->number < CALL_NUMBERS ? bpf_map_lookup_elem(&call_specs, &key) : NULL;
+}
+
+static __always_inline __u64 argument(const struct pending_call *call, __u8 index)
+{
+	__u64 at = index;
+
+	barrier_var(at);
+	return at < 6 ? call->args[at] : 0;
+}
+
+/* argv: one string after the other, until NULL. */
+static __always_inline void emit_strings(struct piece *piece)
+{
+	piece->list = piece->address;
+	piece->string = 1;
+	for (__u32 i = 0; i < MAX_STRINGS; i++) {
+		__u64 at = piece->list + i * sizeof(__u64);
+
+		if (bpf_probe_read_user(piece->word, sizeof(piece->word[0]), (void *)at)) {
+			piece->absent = 1;
+			piece->address = at;
+			emit_piece(i);
+			return;
+		}
+		piece->address = piece->word[0];
+		if (!piece->address)
+			return;
+		/* The last one that is copied says whether it was the list's last. */
+		if (i + 1 == MAX_STRINGS) {
+			piece->word[0] = 1;
+			bpf_probe_read_user(piece->word, sizeof(piece->word[0]),
+					    (void *)(at + sizeof(__u64)));
+			if (piece->word[0])
+				piece->record.flags |= DATA_CUT;
+		}
+		emit_piece(i);
+	}
+}
+
+/* What a list of struct iovec points to, as far as bytes were transferred. */
+static __always_inline void emit_contents(struct piece *piece)
+{
+	for (__u32 i = 0; i < MAX_VECTORS; i++) {
+		if (i >= piece->count || !piece->transferred)
+			return;
+		/* The list is a piece of its own, which says that it is not there. */
+		if (bpf_probe_read_user(piece->word, sizeof(piece->word),
+					(void *)(piece->list + i * sizeof(piece->word))))
+			return;
+		piece->address = piece->word[0];
+		piece->length = piece->word[1];
+		if (piece->length > piece->transferred)
+			piece->length = piece->transferred;
+		piece->transferred -= piece->length;
+		piece->limit = piece->left;
+		piece->left -= piece->length < piece->left ? piece->length : piece->left;
+		if (i + 1 == MAX_VECTORS && piece->count > MAX_VECTORS)
+			piece->record.flags |= DATA_CUT;
+		if (piece->length)
+			emit_piece(piece->first + i);
+	}
+}
+
+static __always_inline void emit_struct(struct piece *piece, __u64 address, __u64 length, __u32 part)
+{
+	piece->address = address;
+	piece->length = length;
+	piece->limit = CALL_STRUCT;
+	if (address && length)
+		emit_piece(part);
+}
+
+/* In struct msghdr (socket.h), in words of eight bytes. */
+enum {
+	MSG_NAME,
+	MSG_NAMELEN,
+	MSG_IOV,
+	MSG_IOVLEN,
+	MSG_CONTROL,
+	MSG_CONTROLLEN,
+	MSG_FLAGS,
+	MSG_WORDS,
+};
+
+static __always_inline void emit_message(struct piece *piece, struct pending_call *call, bool whole,
+					 bool at_exit)
+{
+	__u64 *header = piece->header, named;
+
+	emit_struct(piece, piece->address, sizeof(piece->header), 0);
+	if (bpf_probe_read_user(header, sizeof(piece->header), (void *)piece->address))
+		return;
+	named = (__u32)header[MSG_NAMELEN];
+	if (!whole) {
+		call->room = named;
+		return;
+	}
+	/* The kernel says how long the name is, and writes what there is room for. */
+	if (at_exit && piece->capture.flags & CAPTURE_AT_EXIT && named > call->room) {
+		named = call->room;
+		piece->record.flags |= DATA_CUT;
+	}
+	emit_struct(piece, header[MSG_NAME], named, 1);
+	emit_struct(piece, header[MSG_IOV], header[MSG_IOVLEN] * sizeof(piece->word), 2);
+	emit_struct(piece, header[MSG_CONTROL], header[MSG_CONTROLLEN], 3);
+	piece->list = header[MSG_IOV];
+	piece->count = header[MSG_IOVLEN];
+	piece->first = 4;
+	emit_contents(piece);
+}
+
+static __always_inline void emit_vector(struct piece *piece, const struct pending_call *call,
+					bool list, bool contents)
+{
+	piece->list = piece->address;
+	piece->count = argument(call, piece->capture.length_arg);
+	piece->first = 1;
+	if (list)
+		emit_struct(piece, piece->list, piece->count * sizeof(piece->word), 0);
+	if (contents)
+		emit_contents(piece);
+}
+
+static __always_inline void emit_bytes(struct piece *piece, const struct pending_call *call,
+				       bool at_exit)
+{
+	const struct capture *capture = &piece->capture;
+	__u32 written = 0;
+
+	piece->limit = CALL_STRUCT;
+	if (capture->flags & CAPTURE_DATA) {
+		piece->limit = piece->data_limit;
+		if (!piece->limit)
+			return;
+	}
+	piece->length = capture->size;
+	if (capture->length == LENGTH_ARG) {
+		piece->length *= argument(call, capture->length_arg);
+	} else if (capture->length == LENGTH_RESULT) {
+		piece->length *= call->result;
+	} else if (capture->length == LENGTH_AT_POINTER) {
+		if (bpf_probe_read_user(&written, sizeof(written),
+					(void *)argument(call, capture->length_arg)))
+			piece->absent = 1;
+		piece->length = written;
+		if (at_exit && capture->flags & CAPTURE_AT_EXIT && written > call->room) {
+			piece->length = call->room;
+			piece->record.flags |= DATA_CUT;
+		}
+	}
+	emit_piece(0);
+}
+
+/* The room for what the kernel will write, before it says there how much it was. */
+static __always_inline void note_room(struct piece *piece, struct pending_call *call)
+{
+	__u32 room = 0;
+
+	if (piece->capture.length != LENGTH_AT_POINTER)
+		return;
+	if (bpf_probe_read_user(&room, sizeof(room),
+				(void *)argument(call, piece->capture.length_arg)))
+		room = ROOM_UNKNOWN;
+	call->room = room;
+}
+
+/* One capture of the table. */
+__noinline int capture_one(struct pending_call *call, __u32 index, __u32 at_exit)
+{
+	struct piece *piece = the_piece();
+	__u8 bit = 1 << (index & 7);
+	bool late, again, list, contents;
+
+	if (!call || !piece)
+		return 0;
+	late = piece->capture.flags & CAPTURE_AT_EXIT;
+	again = at_exit && call->again & bit;
+	list = again || !at_exit; /* what there is from the start */
+	contents = late ? at_exit && call->result >= 0 : list; /* what the kernel fills in, too */
+	piece->address = argument(call, piece->capture.arg);
+	if (!piece->address || !(list || contents))
+		return 0;
+	piece->record.capture = index;
+	piece->record.flags = at_exit ? DATA_AT_EXIT : 0;
+	piece->string = 0;
+	piece->absent = 0;
+	piece->unreadable = 0;
+	piece->left = piece->capture.flags & CAPTURE_DATA ? piece->data_limit : 0;
+	piece->transferred = !piece->left ? 0 : late ? call->result : ~0ULL;
+	switch (piece->capture.kind) {
+	case CAPTURE_STRING:
+		piece->string = 1;
+		if (contents)
+			emit_piece(0);
+		break;
+	case CAPTURE_STRINGS:
+		if (contents)
+			emit_strings(piece);
+		break;
+	case CAPTURE_BYTES:
+		if (contents)
+			emit_bytes(piece, call, at_exit);
+		else
+			note_room(piece, call);
+		break;
+	case CAPTURE_VECTOR:
+		emit_vector(piece, call, list, contents);
+		break;
+	case CAPTURE_MESSAGE:
+		emit_message(piece, call, contents, at_exit);
+		break;
+	}
+	if (!at_exit && piece->unreadable)
+		call->again |= bit;
+	return 0;
+}
+
+/* All captures of the call that a thread is in. call->result is set at exit. */
+static __always_inline void run_captures(struct member *member, const struct call_spec *spec,
+					 const struct control *control, bool at_exit)
+{
+	struct piece *piece = the_piece();
+	struct pending_call *call = &member->call;
+
+	if (!piece)
+		return;
+	piece->session = member->session;
+	piece->data_limit = control->data_limit;
+	piece->record.type = RECORD_CALL_DATA;
+	piece->record.host_tid = call->pid_tgid;
+	piece->record.entered_ns = call->entered_ns;
+	for (__u32 i = 0; i < CALL_CAPTURES && spec->captures[i].kind; i++) {
+		piece->capture = spec->captures[i];
+		capture_one(call, i, at_exit);
+	}
+}
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What the descriptors and directories are that a call names: asked of the kernel
+ * at the call itself. A table of descriptors kept by following opens and closes
+ * would have to know of SCM_RIGHTS, io_uring, pidfd_getfd(2), and of what was lost. */
+#ifndef PYTEST_EBPF_FILES_H
+#define PYTEST_EBPF_FILES_H
+
+#include "paths.h"
+#include "ring.h"
+#include "sockets.h"
+
+#define AT_FDCWD -100
+#define TYPE_MASK 0170000 /* S_IFMT */
+#define TYPE_SOCKET 0140000
+
+struct file_count {
+	__u64 ids; /* given to files */
+	__u64 moves; /* calls that may have changed the path above a file */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct file_count);
+} file_counts SEC(".maps");
+
+static __always_inline struct file_count *file_count(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&file_counts, &zero);
+}
+
+/* From now on all known files are looked at again. */
+static __always_inline void note_move(void)
+{
+	struct file_count *count = file_count();
+
+	if (count)
+		__sync_fetch_and_add(&count->moves, 1);
+}
+
+static __always_inline struct file *file_of(struct task_struct *task, int descriptor)
+{
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file *file = NULL;
+
+	/* A negative one is above every limit, too. */
+	if ((__u32)descriptor < BPF_CORE_READ(table, max_fds))
+		bpf_probe_read_kernel(&file, sizeof(file),
+				      BPF_CORE_READ(table, fd) + (__u32)descriptor);
+	return file;
+}
+
+/* What a file is, and where; its header and id are filled in. file and path are
+ * addresses; file is 0 for a directory that no descriptor stands for. */
+__noinline int emit_file(__u64 file, __u64 path, __u64 root)
+{
+	struct path_buffer *buffer = path_buffer();
+	struct file_record *record;
+	struct socket_names *names;
+	struct session session;
+	struct inode *inode;
+	struct super_block *super;
+	struct socket *socket;
+	__u64 length;
+
+	if (!buffer || !session_by_id(buffer->session, &session))
+		return 0;
+	record = &buffer->file;
+	inode = file ? BPF_CORE_READ((struct file *)file, f_inode) :
+		       BPF_CORE_READ((struct path *)path, dentry, d_inode);
+	super = BPF_CORE_READ(inode, i_sb);
+	record->inode = BPF_CORE_READ(inode, i_ino);
+	record->magic = BPF_CORE_READ(super, s_magic);
+	record->device = BPF_CORE_READ(super, s_dev);
+	record->mode = BPF_CORE_READ(inode, i_mode);
+	record->length = 0;
+	record->socket_type = 0;
+	record->socket_protocol = 0;
+	if (file && (record->mode & TYPE_MASK) == TYPE_SOCKET) {
+		socket = BPF_CORE_READ((struct file *)file, private_data);
+		record->bits |= FILE_SOCKET;
+		record->socket_type = BPF_CORE_READ(socket, type);
+		record->socket_protocol = BPF_CORE_READ(socket, sk, sk_protocol);
+		/* One behind the other in the buffer, as in the ring. */
+		names = (void *)buffer->names;
+		__builtin_memset(names, 0, sizeof(*names));
+		name_socket(names, BPF_CORE_READ(socket, sk));
+		record_copy(&session, record, sizeof(*record) + sizeof(*names));
+		return 0;
+	}
+	walk_path(path, root);
+	if (buffer->truncated)
+		record->bits |= FILE_CUT;
+	length = buffer->length;
+	barrier_var(length);
+	if (length > sizeof(buffer->names))
+		length = sizeof(buffer->names);
+	record->length = length;
+	record_copy(&session, record, sizeof(*record) + length);
+	return 0;
+}
+
+/* d_unlinked(): it has a place no more. A file that never had one has itself above. */
+static __always_inline bool is_deleted(struct dentry *dentry, __u64 parent)
+{
+	return !BPF_CORE_READ(dentry, d_hash.pprev) && parent != (__u64)dentry;
+}
+
+static __always_inline void identify(struct known_file *now, struct file *file, struct path *path,
+				     const struct file_count *count)
+{
+	struct dentry *dentry = BPF_CORE_READ(path, dentry);
+	struct inode *inode;
+
+	now->file = (__u64)file;
+	now->dentry = (__u64)dentry;
+	now->mnt = (__u64)BPF_CORE_READ(path, mnt);
+	now->parent = (__u64)BPF_CORE_READ(dentry, d_parent);
+	now->name = BPF_CORE_READ(dentry, d_name.hash_len);
+	now->deleted = is_deleted(dentry, now->parent);
+	now->flags = 0;
+	now->socket = 0;
+	now->moves = count->moves;
+	if (!file)
+		return;
+	now->flags = BPF_CORE_READ(file, f_flags);
+	inode = BPF_CORE_READ(file, f_inode);
+	if ((BPF_CORE_READ(inode, i_mode) & TYPE_MASK) == TYPE_SOCKET)
+		now->socket = socket_state(BPF_CORE_READ(file, private_data));
+}
+
+static __always_inline bool is_same(const struct known_file *one, const struct known_file *other)
+{
+	return one->file == other->file && one->dentry == other->dentry && one->mnt == other->mnt &&
+	       one->parent == other->parent && one->name == other->name &&
+	       one->flags == other->flags && one->deleted == other->deleted &&
+	       one->socket == other->socket && one->moves == other->moves;
+}
+
+/* The id of a file, or of a directory (file is NULL). A record of it goes out if
+ * this thread has none that still holds. */
+static __always_inline __u64 file_id(struct member *member, struct task_struct *task,
+				     struct file *file, struct path *path)
+{
+	struct file_count *count = file_count();
+	struct path_buffer *buffer;
+	struct known_file now, *known;
+	struct fs_struct *fs;
+	__u64 slot;
+
+	if (!count)
+		return 0;
+	identify(&now, file, path, count);
+	/* struct file and struct dentry have some two hundred bytes. */
+	slot = (now.file ? now.file : now.dentry) >> 7;
+	slot = (slot ^ slot >> 4) % KNOWN_FILES;
+	barrier_var(slot);
+	if (slot >= KNOWN_FILES)
+		return 0;
+	known = &member->files[slot];
+	if (known->id && is_same(known, &now))
+		return known->id;
+	buffer = path_buffer();
+	if (!buffer)
+		return 0;
+	now.id = __sync_fetch_and_add(&count->ids, 1) + 1;
+	*known = now;
+	fs = BPF_CORE_READ(task, fs);
+	buffer->session = member->session;
+	buffer->file.header.type = RECORD_FILE;
+	buffer->file.header.window = member->call.window;
+	buffer->file.header.time_ns = member->call.entered_ns;
+	buffer->file.header.start_ns = member->start_ns;
+	buffer->file.header.host_pid = member->call.pid_tgid >> 32;
+	buffer->file.header.host_tid = member->call.pid_tgid;
+	buffer->file.id = now.id;
+	buffer->file.flags = now.flags;
+	buffer->file.bits = now.deleted ? FILE_DELETED : 0;
+	emit_file((__u64)file, (__u64)path, (__u64)fs + bpf_core_field_offset(struct fs_struct, root));
+	return now.id;
+}
+
+static __always_inline bool is_absolute(const struct pending_call *call, __u8 argument)
+{
+	__u64 at = argument;
+	char first = 0;
+
+	barrier_var(at);
+	if (at < 6)
+		bpf_probe_read_user(&first, sizeof(first), (void *)call->args[at]);
+	return first == '/';
+}
+
+static __always_inline __u64 slot_id(struct member *member, struct task_struct *task,
+				     const struct slot *slot)
+{
+	__u64 at = slot->arg;
+	struct file *file = NULL;
+	struct fs_struct *fs;
+	struct path *path;
+	int descriptor;
+
+	barrier_var(at);
+	descriptor = at < 6 ? (int)member->call.args[at] : -1;
+	if (slot->kind != SLOT_FD && is_absolute(&member->call, slot->path_arg))
+		return 0;
+	if (slot->kind == SLOT_CWD || (slot->kind == SLOT_BASE && descriptor == AT_FDCWD)) {
+		fs = BPF_CORE_READ(task, fs);
+		path = (void *)fs + bpf_core_field_offset(struct fs_struct, pwd);
+	} else {
+		file = file_of(task, descriptor);
+		if (!file)
+			return 0;
+		path = (void *)file + bpf_core_field_offset(struct file, f_path);
+	}
+	return file_id(member, task, file, path);
+}
+
+/* Resolves what the call names; task is whoever makes it. */
+__noinline int name_files(struct member *member, const struct call_spec *spec)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (!member || !spec)
+		return 0;
+	for (int i = 0; i < CALL_SLOTS; i++)
+		if (spec->files[i].kind)
+			member->call.files[i] = slot_id(member, task, &spec->files[i]);
+	return 0;
+}
+
+#endif

@@ -34,57 +34,99 @@ static __always_inline __u64 argument(const struct pending_call *call, __u8 inde
 	return at < 6 ? call->args[at] : 0;
 }
 
+/* One string of argv; false at the end. */
+static __always_inline bool emit_string_of(struct piece *piece, __u32 index)
+{
+	__u64 at = piece->list + index * sizeof(__u64);
+
+	if (bpf_probe_read_user(piece->word, sizeof(piece->word[0]), (void *)at)) {
+		piece->absent = 1;
+		piece->address = at;
+		emit_piece(index);
+		return false;
+	}
+	piece->address = piece->word[0];
+	if (!piece->address)
+		return false;
+	/* The last one that is copied says whether it was the list's last. */
+	if (index + 1 == MAX_STRINGS) {
+		piece->word[0] = 1;
+		bpf_probe_read_user(piece->word, sizeof(piece->word[0]), (void *)(at + sizeof(__u64)));
+		if (piece->word[0])
+			piece->record.flags |= DATA_CUT;
+	}
+	emit_piece(index);
+	return true;
+}
+
+static long string_turn(__u32 turn, struct piece **piece)
+{
+	return !emit_string_of(*piece, turn);
+}
+
+/* Functions of their own: see path_turns(). */
+static __noinline int string_turns(struct piece *piece)
+{
+	for (__u32 i = 0; i < MAX_STRINGS; i++)
+		if (!emit_string_of(piece, i))
+			break;
+	return 0;
+}
+
 /* argv: one string after the other, until NULL. */
 static __always_inline void emit_strings(struct piece *piece)
 {
 	piece->list = piece->address;
 	piece->string = 1;
-	for (__u32 i = 0; i < MAX_STRINGS; i++) {
-		__u64 at = piece->list + i * sizeof(__u64);
-
-		if (bpf_probe_read_user(piece->word, sizeof(piece->word[0]), (void *)at)) {
-			piece->absent = 1;
-			piece->address = at;
-			emit_piece(i);
-			return;
-		}
-		piece->address = piece->word[0];
-		if (!piece->address)
-			return;
-		/* The last one that is copied says whether it was the list's last. */
-		if (i + 1 == MAX_STRINGS) {
-			piece->word[0] = 1;
-			bpf_probe_read_user(piece->word, sizeof(piece->word[0]),
-					    (void *)(at + sizeof(__u64)));
-			if (piece->word[0])
-				piece->record.flags |= DATA_CUT;
-		}
-		emit_piece(i);
-	}
+	if (have_loops())
+		bpf_loop(MAX_STRINGS, string_turn, &piece, 0);
+	else
+		string_turns(piece);
 }
 
-/* What a list of struct iovec points to, as far as bytes were transferred. */
+/* What one struct iovec points to, as far as bytes were transferred; false at the
+ * end. */
+static __always_inline bool emit_content(struct piece *piece, __u32 index)
+{
+	if (index >= piece->count || !piece->transferred)
+		return false;
+	/* The list is a piece of its own, which says that it is not there. */
+	if (bpf_probe_read_user(piece->word, sizeof(piece->word),
+				(void *)(piece->list + index * sizeof(piece->word))))
+		return false;
+	piece->address = piece->word[0];
+	piece->length = piece->word[1];
+	if (piece->length > piece->transferred)
+		piece->length = piece->transferred;
+	piece->transferred -= piece->length;
+	piece->limit = piece->left;
+	piece->left -= piece->length < piece->left ? piece->length : piece->left;
+	if (index + 1 == MAX_VECTORS && piece->count > MAX_VECTORS)
+		piece->record.flags |= DATA_CUT;
+	if (piece->length)
+		emit_piece(piece->first + index);
+	return true;
+}
+
+static long content_turn(__u32 turn, struct piece **piece)
+{
+	return !emit_content(*piece, turn);
+}
+
+static __noinline int content_turns(struct piece *piece)
+{
+	for (__u32 i = 0; i < MAX_VECTORS; i++)
+		if (!emit_content(piece, i))
+			break;
+	return 0;
+}
+
 static __always_inline void emit_contents(struct piece *piece)
 {
-	for (__u32 i = 0; i < MAX_VECTORS; i++) {
-		if (i >= piece->count || !piece->transferred)
-			return;
-		/* The list is a piece of its own, which says that it is not there. */
-		if (bpf_probe_read_user(piece->word, sizeof(piece->word),
-					(void *)(piece->list + i * sizeof(piece->word))))
-			return;
-		piece->address = piece->word[0];
-		piece->length = piece->word[1];
-		if (piece->length > piece->transferred)
-			piece->length = piece->transferred;
-		piece->transferred -= piece->length;
-		piece->limit = piece->left;
-		piece->left -= piece->length < piece->left ? piece->length : piece->left;
-		if (i + 1 == MAX_VECTORS && piece->count > MAX_VECTORS)
-			piece->record.flags |= DATA_CUT;
-		if (piece->length)
-			emit_piece(piece->first + i);
-	}
+	if (have_loops())
+		bpf_loop(MAX_VECTORS, content_turn, &piece, 0);
+	else
+		content_turns(piece);
 }
 
 static __always_inline void emit_struct(struct piece *piece, __u64 address, __u64 length, __u32 part)

@@ -92,7 +92,7 @@ def _extension() -> Finding:
 
     try:
         library()
-        folder = object_path("process").parent
+        folder = object_path("tracing").parent
     except EbpfError as error:
         reason = str(error).splitlines()[0].removeprefix("pytest-ebpf: ")
         command = f"{sys.executable} -m pip install --force-reinstall pytest-ebpf"

@@ -99,7 +99,7 @@ def load(object_name: str, structs: tuple[str, ...], enums: tuple[str, ...]) -> 
 def layouts() -> Layouts:
     """Return the layouts of the built-in records and of the control page."""
     return load(
-        "process",
+        "tracing",
         (
             *("text_record", "fork_record", "exec_record", "exit_record", "identity_record", "control"),
             *("record_header", "call_record", "call_data_record", "file_record", "socket_names"),

@@ -7,7 +7,7 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_ebpf.engine.control import Control
 from pytest_ebpf.engine.layout import load as load_layouts
@@ -15,16 +15,15 @@ from pytest_ebpf.engine.native import library, object_path
 from pytest_ebpf.engine.ring import Ring
 from pytest_ebpf.errors import BrokerError, Unavailable
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 __all__ = ["DEFAULT_ARGV_LIMIT", "Engine", "EngineSession"]
 
 DEFAULT_ARGV_LIMIT = 128 * 1024
 """Bytes: what one argument can be long (``MAX_ARG_STRLEN``, ``execve(2)``)."""
 
 _KERNEL_BTF = Path("/sys/kernel/btf/vmlinux")
-_OBJECTS = ("process", "adopt")
+_OBJECT = "tracing"
+_ENTRY = "syscall__sys_enter"
+"""Not attached before a session wants system calls: all programs of the machine pay for it."""
 _MAX_PASSES = 1000
 
 
@@ -73,8 +72,10 @@ class Engine:
         engine._lib.pe_log_start()
         try:
             engine._check_features()
-            for name in _OBJECTS:
-                engine._add(name)
+            engine._load_object(_OBJECT)
+            for name in engine._programs:
+                if name != _ENTRY:
+                    engine._attach(name)
         except BaseException:
             engine.close()
             raise
@@ -132,7 +133,7 @@ class Engine:
         size = self._lib.pe_log_take(buffer, 1 << 16)
         return bytes(self._ffi.buffer(buffer, size)).decode(errors="replace")
 
-    def _load_object(self, name: str) -> dict[str, Any]:
+    def _load_object(self, name: str) -> None:
         ffi, lib = self._ffi, self._lib
         path = object_path(name)
         loaded = lib.bpf_object__open_file(str(path).encode(), ffi.NULL)
@@ -140,10 +141,6 @@ class Engine:
             message = f"pytest-ebpf: {path} is no object that libbpf can read:\n{self._log()}"
             raise Unavailable(message)
         self._objects.append(loaded)
-        for map_ in self._each(lib.bpf_object__next_map, loaded):
-            shared = self._maps.get(ffi.string(lib.bpf_map__name(map_)).decode())
-            if shared is not None and lib.bpf_map__reuse_fd(map_, shared):
-                raise OSError(ffi.errno, f"bpf_map__reuse_fd: {os.strerror(ffi.errno)}")
         if error := lib.bpf_object__load(loaded):
             log = self._log()
             if -error in {errno.EPERM, errno.EACCES} and "processed" not in log:
@@ -151,9 +148,9 @@ class Engine:
             verdict = [line for line in log.splitlines() if line.strip() and "processed" not in line][-12:]
             raise Unavailable(self._too_old("what the verifier says:") + "\n" + "\n".join(verdict))
         for map_ in self._each(lib.bpf_object__next_map, loaded):
-            self._maps.setdefault(ffi.string(lib.bpf_map__name(map_)).decode(), lib.bpf_map__fd(map_))
-        programs = self._each(lib.bpf_object__next_program, loaded)
-        return {ffi.string(lib.bpf_program__name(program)).decode(): program for program in programs}
+            self._maps[ffi.string(lib.bpf_map__name(map_)).decode()] = lib.bpf_map__fd(map_)
+        for program in self._each(lib.bpf_object__next_program, loaded):
+            self._programs[ffi.string(lib.bpf_program__name(program)).decode()] = program
 
     def _each(self, following: Any, of: Any) -> list[Any]:
         found = []
@@ -163,39 +160,19 @@ class Engine:
             item = following(of, item)
         return found
 
-    def _attach(self, name: str, program: Any) -> None:
-        link = self._lib.bpf_program__attach(program)
+    def _attach(self, name: str) -> None:
+        link = self._lib.bpf_program__attach(self._programs[name])
         if link == self._ffi.NULL:
             log = self._log().strip().splitlines()[-1:]
             reason = f"the hook of {name}: {os.strerror(self._ffi.errno)} {' '.join(log)}"
             raise Unavailable(self._too_old(reason))
         self._links[name] = link
 
-    def _add(self, name: str, prepare: Callable[[], None] = lambda: None) -> None:
-        """Load an object and attach its programs, after its maps were prepared."""
-        programs = self._load_object(name)
-        prepare()
-        for program, loaded in programs.items():
-            self._attach(program, loaded)
-            self._programs[program] = loaded
-
-    def _remove(self, program: str) -> None:
-        link = self._links.pop(program, None)
-        if link is not None:
-            self._lib.bpf_link__destroy(link)
-
-    def _add_exits(self, *, calls: bool) -> None:
-        """Have the ends of system calls looked at, by one program and not by two.
-
-        What `changes` looks for `syscall` looks for as well; once attached, that stays.
-        """
-        if "syscall__sys_exit" in self._links:
-            return
-        if calls:
-            self._add("syscall", self._fill_specs)
-            self._remove("changes__sys_exit")
-        elif "changes__sys_exit" not in self._links:
-            self._add("changes")
+    def _attach_calls(self) -> None:
+        """Have system calls recorded, for whoever asks for it in the control page, to the end of the run."""
+        if _ENTRY not in self._links:
+            self._fill_specs()
+            self._attach(_ENTRY)
 
     def _fill_specs(self) -> None:
         # Not before a session wants calls: the table takes its time to import.
@@ -206,8 +183,8 @@ class Engine:
             self._lib.bpf_map_update_elem(self._maps["call_specs"], keys, self._ffi.from_buffer(spec), 0)
 
     def programs(self) -> list[str]:
-        """Return the names of the attached programs, as ``bpftool prog`` shows them (cut at 15 letters there)."""
-        return list(self._links)
+        """Return the names of the loaded programs, as ``bpftool prog`` shows them (cut at 15 letters there)."""
+        return list(self._programs)
 
     def missed(self) -> int:
         """Return how often the kernel skipped one of the programs (``recursion_misses``, kernel 5.12)."""
@@ -230,8 +207,9 @@ class Engine:
         if len(self._sessions) >= 1024:  # noqa: PLR2004 - MAX_SESSIONS of bpf/session.h
             message = "the broker has 1024 sessions open, as many as it can hold: end some of them"
             raise BrokerError(message)
-        self._add_exits(calls=calls)
-        control_size = load_layouts("process", ("control",), ()).structs["control"].size
+        if calls:
+            self._attach_calls()
+        control_size = load_layouts(_OBJECT, ("control",), ()).structs["control"].size
         ring_fd = self._new_map(self._lib.BPF_MAP_TYPE_RINGBUF, "pytest_ring", 0, 0, ring_size)
         try:
             control_fd = self._new_map(self._lib.BPF_MAP_TYPE_ARRAY, "pytest_control", 4, control_size, 1)
@@ -297,7 +275,7 @@ class Engine:
         session.control.add("left_members", refused)
 
     def _adoption_pass(self, wanted: dict[str, int]) -> tuple[int, int]:
-        layout = load_layouts("adopt", ("adoption",), ()).structs["adoption"]
+        layout = load_layouts(_OBJECT, ("adoption",), ()).structs["adoption"]
         buffer = bytearray(layout.size)
         for name, value in wanted.items():
             struct.pack_into("=I", buffer, layout.offsets[name], value)
@@ -317,7 +295,7 @@ class Engine:
         Raises:
             BrokerError: No session has asked for calls yet.
         """
-        if "syscall__in_progress" not in self._links:
+        if _ENTRY not in self._links:
             raise BrokerError("no session of this broker records system calls: open one that does")
         key = self._ffi.new("uint32_t *", 0)
         self._lib.bpf_map_update_elem(self._maps["snapshots"], key, self._ffi.new("uint32_t *", session_id), 0)

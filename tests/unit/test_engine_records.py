@@ -112,4 +112,4 @@ def test_a_record_that_the_kernel_discarded_is_no_record() -> None:
 
 def test_a_structure_that_an_object_does_not_have_is_named() -> None:
     with pytest.raises(LookupError, match="the kernel object has no structure 'nothing' in its BTF"):
-        load("process", ("nothing",), ())
+        load("tracing", ("nothing",), ())

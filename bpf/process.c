@@ -6,32 +6,6 @@
 #include "paths.h"
 #include "text.h"
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-/* Types that live in locals alone are missing from BTF, where Python looks. */
-const struct text_record *_text_record;
-const struct fork_record *_fork_record;
-const struct exec_record *_exec_record;
-const struct exit_record *_exit_record;
-const struct identity_record *_identity_record;
-const struct control *_control;
-const struct call_record *_call_record;
-const struct call_data_record *_call_data_record;
-const struct file_record *_file_record;
-const struct socket_names *_socket_names;
-const struct call_spec *_call_spec;
-const enum record_type *_record_type;
-const enum text_field *_text_field;
-const enum control_flag *_control_flag;
-const enum call_abi *_call_abi;
-const enum call_flag *_call_flag;
-const enum data_flag *_data_flag;
-const enum file_bit *_file_bit;
-const enum capture_kind *_capture_kind;
-const enum capture_flag *_capture_flag;
-const enum capture_length *_capture_length;
-const enum file_slot *_file_slot;
-
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process__fork, struct task_struct *parent, struct task_struct *child)
 {

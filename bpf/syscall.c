@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* System calls: noted when they are entered, written when they return. A call
  * without an entry in the same thread is none: sys_exit runs in a new child too,
- * for the call that made it. */
+ * for the call that made it. While no session wants system calls sys_enter is not
+ * attached, and sys_exit does no more than notice changes of identity. */
 #include "calls.h"
 #include "captures.h"
 #include "changes.h"
 #include "files.h"
 #include "registers.h"
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
 /* The same number in every ABI: all calls added since Linux 5.1 have. */
 #define IO_URING_SETUP 425
 #define IO_URING_REGISTER 427
+
+#define NO_CALL 0xffffffff
 
 /* Whether the client does this itself, for us. */
 static __always_inline bool is_muted(const struct control *control, __u32 tid)
@@ -68,6 +69,16 @@ static __always_inline void begin_call(struct member *member, const struct contr
 		run_captures(member, spec, control, false);
 }
 
+/* The thread lives on: whoever called knows that the call ended so. */
+static __always_inline void write_held(const struct member *member)
+{
+	const struct pending_call *call = &member->call;
+	struct session session;
+
+	if (call->state == CALL_HELD && session_of(member, &session))
+		emit_call(&session, member, call, call->returned_ns, call->result, 0);
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(syscall__sys_enter, struct pt_regs *registers, long number)
 {
@@ -75,13 +86,11 @@ int BPF_PROG(syscall__sys_enter, struct pt_regs *registers, long number)
 	struct member *member = member_of(task);
 	struct pending_call *call;
 	struct control *control;
-	struct session session;
 
 	if (!member)
 		return 0;
 	call = &member->call;
-	if (call->state == CALL_HELD && session_of(member, &session))
-		emit_call(&session, member, call, call->returned_ns, call->result, 0);
+	write_held(member);
 	call->state = CALL_SKIPPED;
 	control = control_of(member->session);
 	if (!control)
@@ -123,16 +132,42 @@ static __always_inline void leave_call(struct member *member, __s64 result)
 	emit_call(&session, member, call, now, result, 0);
 }
 
+/* The end of a call that has no entry: a seccomp filter or a tracer answered it
+ * before sys_enter (syscall_trace_enter(), kernel/entry/common.c). */
+static __always_inline void deny_call(struct member *member, struct task_struct *task,
+				      const struct pt_regs *registers, __s64 result)
+{
+	struct control *control = control_of(member->session);
+	__u32 number = number_at_exit(registers);
+
+	write_held(member);
+	member->call.state = CALL_NONE;
+	/* -1: not a call, or one whose number the tracer took away */
+	if (!control || !control->calls || number == NO_CALL)
+		return;
+	read_call(&member->call, task, registers, number);
+	member->call.window = control->window;
+	if (!is_wanted(control, member))
+		return;
+	begin_call(member, control);
+	member->call.flags = CALL_DENIED;
+	leave_call(member, result);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(syscall__sys_exit, struct pt_regs *registers, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct member *member = member_of(task);
+	__u32 state;
 
 	if (!member)
 		return 0;
-	if (member->call.state == CALL_PENDING)
+	state = member->call.state;
+	if (state == CALL_PENDING)
 		leave_call(member, result);
+	else if (state == CALL_NONE || state == CALL_HELD)
+		deny_call(member, task, registers, result);
 	else
 		member->call.state = CALL_NONE;
 	if (has_changed(member, task))

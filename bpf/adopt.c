@@ -6,8 +6,6 @@
 #include "identity.h"
 #include "ring.h"
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
 /* The broker asks here, and reads here how it went. */
 struct adoption {
 	__u32 session;

@@ -5,10 +5,6 @@
 
 #include "session.h"
 
-/* A reader is woken when a quarter of the ring is full, not at each record: a
- * wake-up costs the traced program more than the record does. */
-#define WAKE_FRACTION 4
-
 static __always_inline void count_loss(struct session *session, __u64 size)
 {
 	__sync_fetch_and_add(&session->control->lost_records, 1);
@@ -27,10 +23,11 @@ static __always_inline void *record_reserve(struct session *session, __u64 size)
 
 static __always_inline void record_submit(struct session *session, void *record)
 {
-	__u64 size = bpf_ringbuf_query(session->ring, BPF_RB_RING_SIZE);
-	__u64 used = bpf_ringbuf_query(session->ring, BPF_RB_AVAIL_DATA);
-	bool wake = session->control->wake || used * WAKE_FRACTION >= size;
+	bool wake = session->control->wake ||
+		    bpf_ringbuf_query(session->ring, BPF_RB_AVAIL_DATA) >= session->wake_at;
 
+	/* Not at each record: a wake-up costs the traced program more than the record
+	 * does. */
 	bpf_ringbuf_submit(record, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 

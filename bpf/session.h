@@ -6,7 +6,7 @@
 #include "kernel.h"
 #include "events.h"
 
-#define MAX_SESSIONS 1024
+#define MAX_SESSIONS 1024 /* a power of two: the low bits of a session are its slot */
 
 enum call_state {
 	CALL_NONE, /* in its program */
@@ -54,7 +54,7 @@ struct known_file {
 
 /* What a traced thread carries. */
 struct member {
-	__u32 session; /* key of rings and controls; never used twice */
+	__u32 session; /* its low bits: the index in slots, rings, controls; never used twice */
 	__u32 uid; /* a confined session holds only threads of this uid */
 	__u32 confined;
 	__u32 level; /* depth of the pid namespace the session counts in */
@@ -90,20 +90,36 @@ struct control_map {
 	__uint(value_size, sizeof(struct control));
 };
 
-/* Session to its ring. The broker enters and deletes. Why a hash and not an
- * array: an id is never used again, so that what an ended session left running
- * can never write to its successor. */
+/* Who has a slot. The broker writes. Why arrays and not hashes, which cost several
+ * times as much: every call looks here twice. What an ended session left running
+ * can never write to the slot's next owner: that has another number, and the
+ * broker gives the slot to nobody before all programs that saw the old one have
+ * ended (the kernel waits for them when an element of a map of maps is deleted:
+ * maybe_wait_bpf_programs(), kernel/bpf/syscall.c). */
+struct session_slot {
+	__u32 session; /* 0: nobody */
+	__u32 wake_at; /* bytes in its ring at which the reader is woken */
+};
+
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_SESSIONS);
+	__type(key, __u32);
+	__type(value, struct session_slot);
+} slots SEC(".maps");
+
+/* Slot to ring. The broker enters and deletes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, MAX_SESSIONS);
 	__type(key, __u32);
 	__array(values, struct ring_map);
 } rings SEC(".maps");
 
-/* Session to its control page. The broker enters and deletes. Why a map each:
- * who holds a map's descriptor can write all of it. */
+/* Slot to control page. The broker enters and deletes. Why a map each: who holds a
+ * map's descriptor can write all of it. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, MAX_SESSIONS);
 	__type(key, __u32);
 	__array(values, struct control_map);
@@ -112,6 +128,7 @@ struct {
 struct session {
 	void *ring;
 	struct control *control;
+	__u32 wake_at;
 };
 
 static __always_inline struct member *member_of(struct task_struct *task)
@@ -123,20 +140,35 @@ static __always_inline struct member *member_of(struct task_struct *task)
 	return bpf_task_storage_get(&members, task, NULL, 0);
 }
 
-static __always_inline struct control *control_of(__u32 session)
+static __always_inline struct control *control_at(__u32 slot)
 {
 	__u32 zero = 0;
-	void *map = bpf_map_lookup_elem(&controls, &session);
+	void *map = bpf_map_lookup_elem(&controls, &slot);
 
 	return map ? bpf_map_lookup_elem(map, &zero) : NULL;
 }
 
+/* NULL: it has ended. */
+static __always_inline struct control *control_of(__u32 session)
+{
+	__u32 slot = session % MAX_SESSIONS;
+	const struct session_slot *owner = bpf_map_lookup_elem(&slots, &slot);
+
+	return owner && owner->session == session ? control_at(slot) : NULL;
+}
+
 static __always_inline bool session_by_id(__u32 id, struct session *session)
 {
-	session->control = control_of(id);
+	__u32 slot = id % MAX_SESSIONS;
+	const struct session_slot *owner = bpf_map_lookup_elem(&slots, &slot);
+
+	if (!owner || owner->session != id)
+		return false;
+	session->wake_at = owner->wake_at;
+	session->control = control_at(slot);
 	if (!session->control)
 		return false;
-	session->ring = bpf_map_lookup_elem(&rings, &id);
+	session->ring = bpf_map_lookup_elem(&rings, &slot);
 	return session->ring != NULL;
 }
 

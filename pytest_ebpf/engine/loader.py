@@ -22,6 +22,10 @@ DEFAULT_ARGV_LIMIT = 128 * 1024
 
 _KERNEL_BTF = Path("/sys/kernel/btf/vmlinux")
 _OBJECT = "tracing"
+_SLOTS = 1024
+"""MAX_SESSIONS of ``bpf/session.h``."""
+_WAKE_FRACTION = 4
+"""A reader is woken when this part of its ring is full."""
 _ENTRY = "syscall__sys_enter"
 """Not attached before a session wants system calls: all programs of the machine pay for it."""
 _MAX_PASSES = 1000
@@ -59,7 +63,7 @@ class Engine:
         self._programs: dict[str, Any] = {}
         self._maps: dict[str, int] = {}
         self._sessions: dict[int, EngineSession] = {}
-        self._last_id = 0
+        self._last_number = 0
 
     @classmethod
     def load(cls) -> Engine:
@@ -179,8 +183,7 @@ class Engine:
         from pytest_ebpf.engine.specs import packed_specs  # noqa: PLC0415
 
         for key, spec in packed_specs():
-            keys = self._ffi.new("uint32_t *", key)
-            self._lib.bpf_map_update_elem(self._maps["call_specs"], keys, self._ffi.from_buffer(spec), 0)
+            self._update("call_specs", key, spec)
 
     def programs(self) -> list[str]:
         """Return the names of the loaded programs, as ``bpftool prog`` shows them (cut at 15 letters there)."""
@@ -204,8 +207,10 @@ class Engine:
         Raises:
             BrokerError: No such process, or the kernel refused the memory.
         """
-        if len(self._sessions) >= 1024:  # noqa: PLR2004 - MAX_SESSIONS of bpf/session.h
-            message = "the broker has 1024 sessions open, as many as it can hold: end some of them"
+        taken = {session_id % _SLOTS for session_id in self._sessions}
+        free = next((slot for slot in range(_SLOTS) if slot not in taken), None)
+        if free is None:
+            message = f"the broker has {_SLOTS} sessions open, as many as it can hold: end some of them"
             raise BrokerError(message)
         if calls:
             self._attach_calls()
@@ -216,13 +221,16 @@ class Engine:
         except BaseException:
             os.close(ring_fd)
             raise
-        self._last_id += 1
-        session = EngineSession(self._last_id, pid, ring_fd, control_fd, Ring(ring_fd, ring_size), Control(control_fd))
+        self._last_number += 1
+        session_id = self._last_number * _SLOTS + free
+        session = EngineSession(session_id, pid, ring_fd, control_fd, Ring(ring_fd, ring_size), Control(control_fd))
         self._sessions[session.id] = session
         try:
             session.control.argv_limit = DEFAULT_ARGV_LIMIT
-            self._update("rings", session.id, ring_fd)
-            self._update("controls", session.id, control_fd)
+            self._update("rings", free, struct.pack("=I", ring_fd))
+            self._update("controls", free, struct.pack("=I", control_fd))
+            # Last: from here on records of this session can be written.
+            self._own_slot(free, session.id, ring_size // _WAKE_FRACTION)
             self._adopt(session, pid, uid, confined=confined)
         except BaseException:
             self.close_session(session.id)
@@ -242,9 +250,14 @@ class Engine:
             raise BrokerError(message)
         return int(fd)
 
-    def _update(self, name: str, key: int, fd: int) -> None:
+    def _own_slot(self, slot: int, session_id: int, wake_at: int) -> None:
+        layout = load_layouts(_OBJECT, ("session_slot",), ()).structs["session_slot"]
+        values = {"session": session_id, "wake_at": wake_at}
+        self._update("slots", slot, layout.unpacker.pack(*(values[name] for name in layout.names)))
+
+    def _update(self, name: str, key: int, value: bytes) -> None:
         keys = self._ffi.new("uint32_t *", key)
-        if self._lib.bpf_map_update_elem(self._maps[name], keys, self._ffi.new("uint32_t *", fd), 0):
+        if self._lib.bpf_map_update_elem(self._maps[name], keys, self._ffi.from_buffer(value), 0):
             message = f"bpf_map_update_elem({name}): {os.strerror(self._ffi.errno)}"
             raise BrokerError(message)
 
@@ -297,8 +310,7 @@ class Engine:
         """
         if _ENTRY not in self._links:
             raise BrokerError("no session of this broker records system calls: open one that does")
-        key = self._ffi.new("uint32_t *", 0)
-        self._lib.bpf_map_update_elem(self._maps["snapshots"], key, self._ffi.new("uint32_t *", session_id), 0)
+        self._update("snapshots", 0, struct.pack("=I", session_id))
         self._iterate("syscall__in_progress")
 
     def _iterate(self, program: str) -> None:
@@ -318,7 +330,9 @@ class Engine:
         session = self._sessions.pop(session_id, None)
         if session is None:
             return
-        key = self._ffi.new("uint32_t *", session_id)
+        key = self._ffi.new("uint32_t *", session_id % _SLOTS)
+        # Before the maps go: see bpf/session.h.
+        self._own_slot(session_id % _SLOTS, 0, 0)
         self._lib.bpf_map_delete_elem(self._maps["controls"], key)
         self._lib.bpf_map_delete_elem(self._maps["rings"], key)
         session.close()

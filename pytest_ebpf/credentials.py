@@ -16,9 +16,9 @@ __all__ = ["Capabilities", "Credentials", "all_capabilities", "names_of_mask"]
 def all_capabilities() -> tuple[str, ...]:
     """Return the kernel's names of the capabilities (``CAP_CHOWN`` …), by their bit."""
     # Late: it loads the extension, which runs that trace nothing must not pay for.
-    from pytest_ebpf import engine  # noqa: PLC0415
+    from pytest_ebpf.engine import native  # noqa: PLC0415
 
-    return tuple(engine.capability_names())
+    return native.capability_names()
 
 
 @functools.lru_cache(maxsize=256)

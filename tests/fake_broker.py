@@ -107,5 +107,6 @@ class FakeEngine:
 
 
 if __name__ == "__main__":
+    main.begin_engine = lambda: None
     main.load_engine = FakeEngine.load
     sys.exit(main.main(sys.argv[1:]))

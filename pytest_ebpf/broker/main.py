@@ -4,31 +4,33 @@ It says on its stdout, in one line of JSON, that it is ready, or why it cannot b
 log.
 
 A test waits for it, and most of the time goes into loading the kernel programs, in libbpf and in the kernel. So
-that is begun first, and what else the broker needs is imported meanwhile.
+that is begun first, and what else the broker needs is imported meanwhile, other than at the top of this file.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
-import threading
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_ebpf.broker.start import GREETING
+from pytest_ebpf.engine import objects
 from pytest_ebpf.errors import EbpfError, Unavailable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from pytest_ebpf.broker.place import Place
     from pytest_ebpf.broker.server import Engine, Server
 
 _USAGE = "usage: pytest-ebpf broker --run-dir PATH --uid N --owner PID"
 
-__all__ = ["listen", "load_engine", "main", "prepare"]
+__all__ = ["begin_engine", "listen", "load_engine", "main", "prepare"]
+
+
+def begin_engine() -> None:
+    """Begin to load the kernel programs, for `load_engine`."""
+    objects.begin()
 
 
 def load_engine() -> Engine:
@@ -40,31 +42,6 @@ def load_engine() -> Engine:
     from pytest_ebpf.engine.loader import Engine as KernelEngine  # noqa: PLC0415 - loads the extension
 
     return KernelEngine.load()
-
-
-class _Meanwhile:
-    """Does something in a thread; what it raises is raised where its result is asked for."""
-
-    def __init__(self, function: Callable[[], Engine]) -> None:
-        self._function = function
-        self._result: Engine | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._result = self._function()
-        except BaseException as error:  # noqa: BLE001 - it is raised below
-            self._error = error
-
-    def result(self) -> Engine:
-        """Wait for it."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        assert self._result is not None  # noqa: S101 - one of the two
-        return self._result
 
 
 def listen(engine: Engine, place: Place, uid: int, owner: int | None = None) -> Server:
@@ -82,8 +59,10 @@ def prepare() -> None:
     """Give up what a broker does not need of its user."""
     if os.geteuid() == 0:
         # Between root's rights and the user's (`Place`) root's groups would be a third kind.
-        with contextlib.suppress(PermissionError):
+        try:  # noqa: SIM105 - see the module's first lines
             os.setgroups([])
+        except PermissionError:
+            pass
     # The user's, left alone: a limit on file sizes is meant for what tests write.
     os.umask(0o077)
     _raise_descriptor_limit()
@@ -94,8 +73,10 @@ def _raise_descriptor_limit() -> None:
     import resource  # noqa: PLC0415 - needed here alone
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
+    try:  # noqa: SIM105 - likewise
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        pass
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -104,25 +85,33 @@ def main(arguments: Sequence[str]) -> int:
     Args:
         arguments: ``--run-dir PATH --uid N --owner PID``, as `pytest_ebpf.broker.launch` writes them.
     """
-    # Without argparse, the import of which takes as long as that of all else here.
     if list(arguments[::2]) != ["--run-dir", "--uid", "--owner"] or len(arguments) != 2 * 3:
         asked = list(arguments) == ["--help"]
         (sys.stdout if asked else sys.stderr).write(f"{_USAGE}\n")
         return 0 if asked else 2
     options = dict(zip(arguments[::2], arguments[1::2], strict=True))
-    directory, uid, owner = Path(options["--run-dir"]), int(options["--uid"]), int(options["--owner"])
+    uid, owner = int(options["--uid"]), int(options["--owner"])
+    sys.stderr.write(f"{GREETING} pid {os.getpid()}, uid {os.geteuid()}, serves uid {uid} for process {owner}\n")
+    # Before there are threads: all of them change their groups together.
+    prepare()
+    begin_engine()
+    return _serve(options["--run-dir"], uid, owner)
+
+
+def _serve(run_directory: str, uid: int, owner: int) -> int:
+    import signal  # noqa: PLC0415 - see the module's first lines
+    from pathlib import Path  # noqa: PLC0415 - likewise
+
     # Ctrl-C and a closed terminal are for pytest, which will want to report what was traced; its end is ours.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    sys.stderr.write(f"{GREETING} pid {os.getpid()}, uid {os.geteuid()}, serves uid {uid} for process {owner}\n")
+    directory = Path(run_directory)
     try:
-        prepare()
-        # In this order: where there is a socket, there is a broker.
-        loading = _Meanwhile(load_engine)
-        from pytest_ebpf.broker.place import Place  # noqa: PLC0415 - see the module's first lines
+        from pytest_ebpf.broker.place import Place  # noqa: PLC0415 - likewise
         from pytest_ebpf.broker.server import Server  # noqa: F401, PLC0415 - likewise
 
-        engine = loading.result()
+        # In this order: where there is a socket, there is a broker.
+        engine = load_engine()
         server = listen(engine, Place.in_run_directory(directory, uid), uid, owner)
     except Unavailable as error:
         _say({"unavailable": str(error)})
@@ -138,7 +127,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _say(message: dict[str, str]) -> None:
     """Write the one line that whoever started us waits for, and close stdout, so that nobody waits for more."""
-    import json  # noqa: PLC0415 - see the module's first lines
+    import contextlib  # noqa: PLC0415 - see the module's first lines
+    import json  # noqa: PLC0415 - likewise
 
     # Who started us may have died; the owner, for whom we run, is watched by the server.
     with contextlib.suppress(OSError):

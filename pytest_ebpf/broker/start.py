@@ -3,14 +3,13 @@
 Run by its path, perhaps as root through sudo, by an interpreter that was told to look at nothing of the
 user's (``-I``, ``-S``) and to leave no bytecode of root's in the user's folders (``-B``). So it finds the
 package that pytest runs from by itself, wherever that came from, and nothing but the standard library
-stands before it. FOLDERs are searched last (for cffi).
+stands before it. FOLDERs are searched last (for cffi). It imports little: see `main`.
 """
 
 from __future__ import annotations
 
-import importlib
+import os
 import sys
-from pathlib import Path
 from types import ModuleType
 
 GREETING = "pytest-ebpf broker:"
@@ -24,10 +23,11 @@ def start(arguments: list[str]) -> int:
     split = arguments.index("--")
     sys.path.extend(arguments[:split])
     package = ModuleType(_PACKAGE)
-    package.__path__ = [str(Path(__file__).resolve().parent.parent)]
+    package.__path__ = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]  # noqa: PTH120 - as said above
     sys.modules[_PACKAGE] = package
-    main = importlib.import_module(f"{_PACKAGE}.broker.main")
-    return int(main.main(arguments[split + 1 :]))
+    from pytest_ebpf.broker import main  # noqa: PLC0415 - of that package
+
+    return main.main(arguments[split + 1 :])
 
 
 if __name__ == "__main__":

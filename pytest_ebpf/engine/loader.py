@@ -12,6 +12,7 @@ from typing import Any
 from pytest_ebpf.engine.control import Control
 from pytest_ebpf.engine.layout import load as load_layouts
 from pytest_ebpf.engine.native import library, object_path
+from pytest_ebpf.engine.objects import OBJECT, LoadError, Loading, begun
 from pytest_ebpf.engine.ring import Ring
 from pytest_ebpf.errors import BrokerError, Unavailable
 
@@ -21,7 +22,6 @@ DEFAULT_ARGV_LIMIT = 128 * 1024
 """Bytes: what one argument can be long (``MAX_ARG_STRLEN``, ``execve(2)``)."""
 
 _KERNEL_BTF = Path("/sys/kernel/btf/vmlinux")
-_OBJECT = "tracing"
 _SLOTS = 1024
 """MAX_SESSIONS of ``bpf/session.h``."""
 _WAKE_FRACTION = 4
@@ -58,7 +58,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._ffi, self._lib = library()
-        self._objects: list[Any] = []
+        self._object: Loading | None = None
         self._links: dict[str, Any] = {}
         self._programs: dict[str, Any] = {}
         self._maps: dict[str, int] = {}
@@ -73,10 +73,10 @@ class Engine:
             Unavailable: With what this kernel or this process lacks.
         """
         engine = cls()
-        engine._lib.pe_log_start()
+        engine._object = begun((engine._ffi, engine._lib))
         try:
             engine._check_features()
-            engine._load_object(_OBJECT)
+            engine._take(engine._object)
             for name in engine._programs:
                 if name != _ENTRY:
                     engine._attach(name)
@@ -137,32 +137,20 @@ class Engine:
         size = self._lib.pe_log_take(buffer, 1 << 16)
         return bytes(self._ffi.buffer(buffer, size)).decode(errors="replace")
 
-    def _load_object(self, name: str) -> None:
-        ffi, lib = self._ffi, self._lib
-        path = object_path(name)
-        loaded = lib.bpf_object__open_file(str(path).encode(), ffi.NULL)
-        if loaded == ffi.NULL:
-            message = f"pytest-ebpf: {path} is no object that libbpf can read:\n{self._log()}"
-            raise Unavailable(message)
-        self._objects.append(loaded)
-        if error := lib.bpf_object__load(loaded):
-            log = self._log()
-            if -error in {errno.EPERM, errno.EACCES} and "processed" not in log:
-                raise Unavailable(self._refused("bpf(BPF_PROG_LOAD)", -error))
-            verdict = [line for line in log.splitlines() if line.strip() and "processed" not in line][-12:]
-            raise Unavailable(self._too_old("what the verifier says:") + "\n" + "\n".join(verdict))
-        for map_ in self._each(lib.bpf_object__next_map, loaded):
-            self._maps[ffi.string(lib.bpf_map__name(map_)).decode()] = lib.bpf_map__fd(map_)
-        for program in self._each(lib.bpf_object__next_program, loaded):
-            self._programs[ffi.string(lib.bpf_program__name(program)).decode()] = program
-
-    def _each(self, following: Any, of: Any) -> list[Any]:
-        found = []
-        item = following(of, self._ffi.NULL)
-        while item != self._ffi.NULL:
-            found.append(item)
-            item = following(of, item)
-        return found
+    def _take(self, loading: Loading) -> None:
+        """Wait until the object is loaded; nothing of it is attached yet."""
+        path = object_path(OBJECT)
+        try:
+            loading.wait()
+        except LoadError as failure:
+            if failure.step == "open":
+                message = f"pytest-ebpf: {path} is no object that libbpf can read:\n{failure.log}"
+                raise Unavailable(message) from None
+            if failure.error in {errno.EPERM, errno.EACCES} and "processed" not in failure.log:
+                raise Unavailable(self._refused("bpf(BPF_PROG_LOAD)", failure.error)) from None
+            verdict = [line for line in failure.log.splitlines() if line.strip() and "processed" not in line][-12:]
+            raise Unavailable(self._too_old("what the verifier says:") + "\n" + "\n".join(verdict)) from None
+        self._maps, self._programs = loading.maps, loading.programs
 
     def _attach(self, name: str) -> None:
         link = self._lib.bpf_program__attach(self._programs[name])
@@ -214,7 +202,7 @@ class Engine:
             raise BrokerError(message)
         if calls:
             self._attach_calls()
-        control_size = load_layouts(_OBJECT, ("control",), ()).structs["control"].size
+        control_size = load_layouts(OBJECT, ("control",), ()).structs["control"].size
         ring_fd = self._new_map(self._lib.BPF_MAP_TYPE_RINGBUF, "pytest_ring", 0, 0, ring_size)
         try:
             control_fd = self._new_map(self._lib.BPF_MAP_TYPE_ARRAY, "pytest_control", 4, control_size, 1)
@@ -251,7 +239,7 @@ class Engine:
         return int(fd)
 
     def _own_slot(self, slot: int, session_id: int, wake_at: int) -> None:
-        layout = load_layouts(_OBJECT, ("session_slot",), ()).structs["session_slot"]
+        layout = load_layouts(OBJECT, ("session_slot",), ()).structs["session_slot"]
         values = {"session": session_id, "wake_at": wake_at}
         self._update("slots", slot, layout.unpacker.pack(*(values[name] for name in layout.names)))
 
@@ -288,7 +276,7 @@ class Engine:
         session.control.add("left_members", refused)
 
     def _adoption_pass(self, wanted: dict[str, int]) -> tuple[int, int]:
-        layout = load_layouts(_OBJECT, ("adoption",), ()).structs["adoption"]
+        layout = load_layouts(OBJECT, ("adoption",), ()).structs["adoption"]
         buffer = bytearray(layout.size)
         for name, value in wanted.items():
             struct.pack_into("=I", buffer, layout.offsets[name], value)
@@ -344,6 +332,5 @@ class Engine:
         for link in self._links.values():
             self._lib.bpf_link__destroy(link)
         self._links.clear()
-        for loaded in self._objects:
-            self._lib.bpf_object__close(loaded)
-        self._objects.clear()
+        if self._object is not None:
+            self._object.close()

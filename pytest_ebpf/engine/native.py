@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from pytest_ebpf.engine.objects import path_of
 from pytest_ebpf.errors import Unavailable
 
 __all__ = ["capability_names", "library", "object_path"]
@@ -35,7 +36,7 @@ def object_path(name: str) -> Path:
     Raises:
         Unavailable: The installation lacks it.
     """
-    path = Path(__file__).parent.parent / "objects" / f"{name}.bpf.o"
+    path = Path(path_of(name))
     if not path.is_file():
         message = (
             f"pytest-ebpf: its compiled kernel programs are not there: {path}\n"

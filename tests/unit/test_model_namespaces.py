@@ -66,7 +66,7 @@ def test_what_has_no_namespaces_is_refused(arguments: tuple[object, ...], text: 
 def test_capability_names_come_from_the_engine_and_are_found_by_their_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     credentials.all_capabilities.cache_clear()
     credentials.names_of_mask.cache_clear()
-    monkeypatch.setattr("pytest_ebpf.engine.capability_names", lambda: ("CAP_A", "CAP_B"))
+    monkeypatch.setattr("pytest_ebpf.engine.native.capability_names", lambda: ("CAP_A", "CAP_B"))
 
     assert credentials.names_of_mask(0b111) == {"CAP_A", "CAP_B", "CAP_2"}
     credentials.all_capabilities.cache_clear()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.event_queries import EventQuery
 from pytest_ebpf.events import Event, make_event
-from pytest_ebpf.explanations import Found, Query
+from pytest_ebpf.explanations import Found, Query, search
 from pytest_ebpf.processes import Process
 from pytest_ebpf.queries import ProcessQuery
 from pytest_ebpf.report import brief, brief_event, offset
@@ -14,6 +14,7 @@ from pytest_ebpf.sequences import Sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Sequence as AbstractSequence
 
     from pytest_ebpf._values import Gap
     from pytest_ebpf.lives import Life
@@ -34,6 +35,9 @@ class _Processes:
     def query(self, window: Window, subject: Any, criteria: Mapping[str, Any], /) -> Query[Process]:
         return ProcessQuery(window, subject, criteria)
 
+    def search(self, items: AbstractSequence[Process], query: Query[Process], /) -> Found[Process]:
+        return search(items, query)
+
     def brief(self, item: Process, width: int, /) -> str:
         return brief(item, width)
 
@@ -47,6 +51,9 @@ class _Events:
 
     def query(self, _window: Window, subject: Any, criteria: Mapping[str, Any], /) -> Query[Event]:
         return EventQuery(subject, criteria)
+
+    def search(self, items: AbstractSequence[Event], query: Query[Event], /) -> Found[Event]:
+        return search(items, query)
 
     def brief(self, item: Event, _width: int, /) -> str:
         return f"{item.kind} {brief_event(item)}"

@@ -10,7 +10,7 @@ from pytest_ebpf.matching import compare, show
 from pytest_ebpf.processes import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = [
     "Difference",
@@ -65,25 +65,22 @@ class Query(Protocol[T_contra]):
 class Found(Generic[T]):
     """The items of a search, each in its order."""
 
-    matched: list[T] = field(default_factory=list)
-    doubtful: list[T] = field(default_factory=list)
-    rejected: list[T] = field(default_factory=list)
+    matched: Sequence[T] = ()
+    doubtful: Sequence[T] = ()
+    rejected: Sequence[T] = ()
+    others: int = 0
+    """Items that were not even looked at, since what tells them apart is known beforehand."""
 
     def __len__(self) -> int:
-        return len(self.matched) + len(self.doubtful) + len(self.rejected)
+        return len(self.matched) + len(self.doubtful) + len(self.rejected) + self.others
 
 
 def search(items: Iterable[T], query: Query[T]) -> Found[T]:
     """Judge all items."""
-    found = Found[T]()
-    into = {
-        Verdict.YES: found.matched,
-        Verdict.UNKNOWN: found.doubtful,
-        Verdict.NO: found.rejected,
-    }
+    into: dict[Verdict, list[T]] = {verdict: [] for verdict in Verdict}
     for item in items:
         into[query.judge(item)].append(item)
-    return found
+    return Found(into[Verdict.YES], into[Verdict.UNKNOWN], into[Verdict.NO])
 
 
 def guarded(judge: Callable[..., Verdict], *arguments: Any) -> Verdict:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_ebpf.report import cut_to, printable, tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from pytest_ebpf._values import Gap
     from pytest_ebpf.explanations import Query
     from pytest_ebpf.window import Window
 
-__all__ = ["closest", "counted", "doubts", "failure", "incomplete", "ledger", "rows"]
+__all__ = ["closest", "counted", "doubts", "failure", "incomplete", "ledger", "matches", "rows"]
 
 T = TypeVar("T")
 
@@ -23,6 +24,8 @@ _SHOWN = 3
 _SHOWN_MATCHES = 8
 _TREE_LINES = 40
 _VALUE = 200
+# A window may hold a million items that differ.
+_EXPLAINED = 2000
 
 
 def rows(label: str, lines: Iterable[str], limit: int = _SHOWN_MATCHES) -> list[str]:
@@ -38,9 +41,18 @@ def counted(matched: int, total: int) -> str:
     return f"({matched} of {total} matched)" if total else "(there was none at all)"
 
 
-def closest(items: list[T], query: Query[T], row: Callable[[T], str]) -> list[str]:
+def matches(items: Sequence[T], row: Callable[[T], str], label: str = "matched") -> list[str]:
+    """Show the items that matched."""
+    lines = [row(item) for item in itertools.islice(items, _SHOWN_MATCHES)]
+    if len(items) > _SHOWN_MATCHES:
+        lines.append(f"… and {len(items) - _SHOWN_MATCHES:,} more")
+    return rows(label, lines, limit=len(lines))
+
+
+def closest(items: Sequence[T], query: Query[T], row: Callable[[T], str]) -> list[str]:
     """Show the items that came nearest to what was asked, and field by field what differed."""
-    explained = sorted(((query.explain(item), item) for item in items), key=lambda pair: pair[0].distance)
+    near = [(query.explain(item), item) for item in itertools.islice(items, _EXPLAINED)]
+    explained = sorted(near, key=lambda pair: pair[0].distance)
     lines = []
     for explanation, item in explained[:_SHOWN]:
         fields = dict.fromkeys(each.field for each in explanation.differences)
@@ -55,7 +67,7 @@ def _value(text: str) -> str:
     return cut_to(printable(text), _VALUE)
 
 
-def doubts(items: list[T], query: Query[T], row: Callable[[T], str]) -> list[str]:
+def doubts(items: Sequence[T], query: Query[T], row: Callable[[T], str]) -> list[str]:
     """Show the items of which it cannot be told whether they match, and why."""
     lines = []
     for item in items[:_SHOWN]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, ove
 
 from pytest_ebpf import failures
 from pytest_ebpf.errors import TraceIncomplete
-from pytest_ebpf.explanations import Found, Query, search
 
 if TYPE_CHECKING:
     from pytest_ebpf._values import Gap
     from pytest_ebpf.events import Event
+    from pytest_ebpf.explanations import Found, Query
     from pytest_ebpf.window import Window
 
 __all__ = ["Domain", "Sequence"]
@@ -24,7 +24,7 @@ _REPR_ITEMS = 4
 _REPR_WIDTH = 36
 
 
-class Domain(Protocol[T]):  # type: ignore[misc] # a domain makes the queries that take its items
+class Domain(Protocol[T]):
     """What a sequence has to know of its kind of items."""
 
     noun: str
@@ -32,6 +32,9 @@ class Domain(Protocol[T]):  # type: ignore[misc] # a domain makes the queries th
 
     def query(self, window: Window, subject: Any, criteria: Mapping[str, Any], /) -> Query[T]:
         """Make what `Sequence.where` asks."""
+
+    def search(self, items: AbstractSequence[T], query: Query[T], /) -> Found[T]:
+        """Judge all items."""
 
     def brief(self, item: T, width: int, /) -> str:
         """Write an item in one line."""
@@ -91,13 +94,13 @@ class Sequence(AbstractSequence[T], Generic[T]):
             UsageError: There is no such field, or it cannot have such a value.
         """
         query = self._domain.query(self._window, subject, criteria)
-        found = search(self._found.matched, query)
-        doubtful = search(self._found.doubtful, query)
-        found.doubtful += doubtful.matched + doubtful.doubtful
+        found = self._domain.search(self._found.matched, query)
+        doubtful = self._domain.search(self._found.doubtful, query)
+        found.doubtful = [*found.doubtful, *doubtful.matched, *doubtful.doubtful]
         title = self._title
         if query.asked:
             title = f"{title} {'where' if self._query is None else 'and'} {query.asked}".lstrip()
-        return Sequence(
+        return type(self)(
             found,
             window=self._window,
             domain=self._domain,
@@ -141,7 +144,7 @@ class Sequence(AbstractSequence[T], Generic[T]):
 
     def _fail(self, headline: str) -> NoReturn:
         __tracebackhide__ = True
-        rows = failures.rows("found", [self._domain.row(item) for item in self._found.matched])
+        rows = failures.matches(self._found.matched, self._domain.row, "found")
         if not rows and self._query is not None:
             rows = failures.closest(self._found.rejected, self._query, self._domain.row)
         counted = failures.counted(len(self._found.matched), len(self._found))

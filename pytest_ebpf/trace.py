@@ -15,7 +15,7 @@ from pytest_ebpf.explanations import search
 from pytest_ebpf.matching import is_predicate
 from pytest_ebpf.processes import Process
 from pytest_ebpf.queries import ProcessQuery
-from pytest_ebpf.verdicts import Claim
+from pytest_ebpf.verdicts import ProcessClaim
 from pytest_ebpf.window import Window
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ class Trace:
             self._claim("spawned", wanted, criteria, prefix, waiting=True)
         )
 
-    def _claim(self, verb: str, name: Any, criteria: Any, prefix: str = "", *, waiting: bool = False) -> Claim:
+    def _claim(self, verb: str, name: Any, criteria: Any, prefix: str = "", *, waiting: bool = False) -> ProcessClaim:
         window = self.window
         # A process that is given, or its pid, may be older than the window when it is waited for.
         older = waiting and isinstance(name, Process | int)
@@ -277,9 +277,9 @@ class Trace:
             pool.append(Process(name.life, window))
         if verb == "spawned" and not older:
             pool = [process for process in pool if query.images(process)]
-        return Claim(window, query, pool, verb, process_row, prefix)
+        return ProcessClaim(window, query, pool, verb, process_row, prefix)
 
-    def _assert(self, claim: Claim, count: Any) -> Process | Sequence[Process]:
+    def _assert(self, claim: ProcessClaim, count: Any) -> Process | Sequence[Process]:
         __tracebackhide__ = True
         if count is None:
             return verdicts.prove(claim)

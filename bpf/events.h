@@ -190,10 +190,13 @@ struct file_record {
 	__u32 mode; /* S_IF* and permissions */
 	__u32 flags; /* O_* */
 	__u32 bits; /* enum file_bit */
-	__u32 length; /* bytes of names */
+	__u16 length; /* bytes of names */
+	__u16 slot; /* below KNOWN_FILES; the thread names what it had there before no more */
 	__u16 socket_type; /* SOCK_* */
 	__u16 socket_protocol; /* IPPROTO_*, NETLINK_* */
 };
+
+#define KNOWN_FILES 4 /* that a thread can name again without a record */
 
 /* Addresses as getsockname(2) and getpeername(2) give them; length 0: none. */
 struct socket_names {

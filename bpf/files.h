@@ -177,6 +177,7 @@ static __always_inline __u64 file_id(struct member *member, struct task_struct *
 	buffer->file.header.host_pid = member->call.pid_tgid >> 32;
 	buffer->file.header.host_tid = member->call.pid_tgid;
 	buffer->file.id = now.id;
+	buffer->file.slot = slot;
 	buffer->file.flags = now.flags;
 	buffer->file.bits = now.deleted ? FILE_DELETED : 0;
 	emit_file((__u64)file, (__u64)path, (__u64)fs + bpf_core_field_offset(struct fs_struct, root));

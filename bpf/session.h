@@ -36,8 +36,6 @@ struct pending_call {
 	__u8 unused[3];
 };
 
-#define KNOWN_FILES 4
-
 /* A file that has an id: what would have to change for it to need another. */
 struct known_file {
 	__u64 id; /* 0: none here yet */

@@ -33,7 +33,8 @@ static __always_inline void leave(struct session *session, struct task_struct *t
 
 static __always_inline bool has_changed(const struct member *member, struct task_struct *task)
 {
-	return member->nsproxy != (__u64)task->nsproxy || member->cred != (__u64)task->cred;
+	return member->nsproxy != (__u64)BPF_CORE_READ(task, nsproxy) ||
+	       member->cred != (__u64)BPF_CORE_READ(task, cred);
 }
 
 /* At the end of each system call. */

@@ -131,8 +131,16 @@ struct session {
 
 static __always_inline struct member *member_of(struct task_struct *task)
 {
-	/* Reading the pointer costs a nanosecond, the helper tens of them; every
-	 * task of the machine passes here. */
+	if (!BPF_CORE_READ(task, bpf_storage))
+		return NULL;
+	return bpf_task_storage_get(&members, task, NULL, 0);
+}
+
+/* The same for the programs that every call of every task on the machine runs:
+ * plain access costs a nanosecond, a helper more. For each such access the
+ * verifier takes two milliseconds (see fill_pids()), so it is not for the others. */
+static __always_inline struct member *member_calling(struct task_struct *task)
+{
 	if (!task->bpf_storage)
 		return NULL;
 	return bpf_task_storage_get(&members, task, NULL, 0);

@@ -83,7 +83,7 @@ SEC("tp_btf/sys_enter")
 int BPF_PROG(syscall__sys_enter, struct pt_regs *registers, long number)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct member *member = member_of(task);
+	struct member *member = member_calling(task);
 	struct pending_call *call;
 	struct control *control;
 
@@ -158,7 +158,7 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(syscall__sys_exit, struct pt_regs *registers, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct member *member = member_of(task);
+	struct member *member = member_calling(task);
 	__u32 state;
 
 	if (!member)

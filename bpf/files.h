@@ -110,7 +110,7 @@ static __always_inline bool is_deleted(struct dentry *dentry, __u64 parent)
 }
 
 static __always_inline void identify(struct known_file *now, struct file *file, struct path *path,
-				     const struct file_count *count)
+				     const struct file_count *count, __u32 window)
 {
 	struct dentry *dentry = BPF_CORE_READ(path, dentry);
 	struct inode *inode;
@@ -121,6 +121,8 @@ static __always_inline void identify(struct known_file *now, struct file *file, 
 	now->parent = (__u64)BPF_CORE_READ(dentry, d_parent);
 	now->name = BPF_CORE_READ(dentry, d_name.hash_len);
 	now->deleted = is_deleted(dentry, now->parent);
+	now->unused = 0;
+	now->window = window;
 	now->flags = 0;
 	now->socket = 0;
 	now->moves = count->moves;
@@ -137,7 +139,8 @@ static __always_inline bool is_same(const struct known_file *one, const struct k
 	return one->file == other->file && one->dentry == other->dentry && one->mnt == other->mnt &&
 	       one->parent == other->parent && one->name == other->name &&
 	       one->flags == other->flags && one->deleted == other->deleted &&
-	       one->socket == other->socket && one->moves == other->moves;
+	       one->socket == other->socket && one->moves == other->moves &&
+	       one->window == other->window;
 }
 
 /* The id of a file, or of a directory (file is NULL). A record of it goes out if
@@ -153,7 +156,7 @@ static __always_inline __u64 file_id(struct member *member, struct task_struct *
 
 	if (!count)
 		return 0;
-	identify(&now, file, path, count);
+	identify(&now, file, path, count, member->call.window);
 	/* struct file and struct dentry have some two hundred bytes. */
 	slot = (now.file ? now.file : now.dentry) >> 7;
 	slot = (slot ^ slot >> 4) % KNOWN_FILES;

@@ -47,7 +47,9 @@ struct known_file {
 	__u64 socket; /* its state and addresses, mixed */
 	__u64 moves; /* counted until then */
 	__u32 flags; /* O_* */
-	__u32 deleted;
+	__u16 deleted;
+	__u16 unused;
+	__u64 window; /* told in this one: the client forgets the others' files */
 };
 
 /* What a traced thread carries. */

@@ -19,6 +19,7 @@ from pytest_ebpf.namespaces import Namespaces
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from pytest_ebpf.engine.calls import CallStore
     from pytest_ebpf.protocols import Decode, Record, Session
     from pytest_ebpf.window import Window
 
@@ -26,6 +27,9 @@ __all__ = ["Happening", "History"]
 
 # Undecoded bytes that a suite which asks nothing may pile up.
 _BACKLOG = 8 << 20
+
+# The same number in every ABI, as of all calls added since Linux 5.1.
+_IO_URING_SETUPS = tuple((abi, 425) for abi in ("native", "compat", "x32"))
 
 
 class Happening(NamedTuple):
@@ -62,6 +66,7 @@ class History:
         session: Session,
         decode: Decode,
         *,
+        calls: CallStore | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """Begin.
@@ -69,10 +74,14 @@ class History:
         Args:
             session: Where records come from.
             decode: What turns bytes into records (`pytest_ebpf.engine.records.Decoder.decode`).
+            calls: What takes the system calls out of them; None: they have none.
             clock: CLOCK_MONOTONIC in nanoseconds.
         """
         self.session = session
         self._decode = decode
+        self._calls = calls
+        self.urings: list[tuple[Life, int]] = []
+        """Who set up an io_uring, and when (CLOCK_MONOTONIC ns): its operations are no system calls."""
         self._clock = clock
         self._offset: int | None = None
         self._backlog: list[bytes] = []
@@ -125,6 +134,10 @@ class History:
         number = self._next_number()
         if len(self.windows) == 1:
             self.floor = number
+            if self._calls is not None:
+                # At once, and not with the rest: a suite that asks nothing would pile them up.
+                self._note_urings()
+                self._calls.forget(number)
         return number
 
     def close(self, window: Window) -> int:
@@ -153,6 +166,8 @@ class History:
         """Take in bytes, to be decoded when something is asked."""
         if data:
             self.taken += len(data)
+            if self._calls is not None:
+                data = self._calls.take(data)
             self._backlog.append(data)
             self._backlog_size += len(data)
             if self._backlog_size > _BACKLOG:
@@ -165,8 +180,31 @@ class History:
             self.feed(self.session.pull())
         if self._backlog:
             self._apply_backlog()
+        self._note_urings()
         if self._pruned != self.floor:
             self._prune()
+
+    @property
+    def calls(self) -> CallStore:
+        """The system calls of the windows that are remembered.
+
+        Raises:
+            UsageError: The session has none.
+        """
+        if self._calls is None:
+            raise UsageError("this session records no system calls")
+        return self._calls
+
+    def _note_urings(self) -> None:
+        if len(self.urings) == self.session.counters().get("urings", 0):
+            return
+        # Those of windows that are forgotten are in the list already.
+        known = {(life.key, time_ns) for life, time_ns in self.urings}
+        for index in self.calls.select(0, self.number, _IO_URING_SETUPS):
+            call = self.calls.call(index)
+            key = (call.host_pid, call.start_ns)
+            if call.result >= 0 and not call.in_progress and (key, call.time_ns) not in known:
+                self.urings.append((self.life_of(key), call.time_ns))
 
     def _apply_backlog(self) -> None:
         data, self._backlog, self._backlog_size = b"".join(self._backlog), [], 0
@@ -195,7 +233,8 @@ class History:
         pid = life.pid_in(str(self._numbering))
         return procfs.alive(pid, life.key[1]) if pid else None
 
-    def _life(self, key: Key) -> Life:
+    def life_of(self, key: Key) -> Life:
+        """Return the process of that number and start; a new one if nothing was told of it."""
         life = self.lives.get(key)
         if life is None:
             life = self.lives[key] = Life(key)
@@ -228,14 +267,14 @@ class History:
 
     def _apply(self, record: Record) -> None:
         name, fields = record
-        actor = self._life((fields["host_pid"], fields["start_ns"]))
+        actor = self.life_of((fields["host_pid"], fields["start_ns"]))
         identity, time_ns = fields["identity"], fields["time_ns"]
         getattr(self, f"_apply_{name}")(actor, fields, identity, time_ns)
         if actor is self.root and name != "fork" and identity["host_tid"] == identity["host_pid"]:
             self._root_states.append((time_ns, identity))
 
     def _apply_fork(self, actor: Life, record: Mapping[str, Any], identity: Mapping[str, Any], time_ns: int) -> None:
-        child = self._life((identity["host_pid"], identity["start_ns"]))
+        child = self.life_of((identity["host_pid"], identity["start_ns"]))
         child.threads_identity.setdefault(identity["host_tid"], identity)
         if record["thread"]:
             child.threads += 1

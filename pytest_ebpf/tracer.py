@@ -63,7 +63,8 @@ class Tracer:
         """
         if self._history is None or self.session.ring_size != ring_size:
             client = launch.connect(self._run_directory, self._owner, self._broker, _prepare)
-            from pytest_ebpf.engine.records import Decoder  # noqa: PLC0415 - see the module's first lines
+            from pytest_ebpf.engine.calls import CallStore  # noqa: PLC0415 - see the module's first lines
+            from pytest_ebpf.engine.records import Decoder  # noqa: PLC0415 - likewise
             from pytest_ebpf.engine.session import Session  # noqa: PLC0415 - likewise
             from pytest_ebpf.history import History  # noqa: PLC0415 - likewise
 
@@ -73,7 +74,7 @@ class Tracer:
             self._session = Session(opened.ring_fd, opened.control_fd, opened.spill_fd, ring_size, client)
             if former is not None:
                 former.close()
-            self._history = History(self._session, Decoder().decode)
+            self._history = History(self._session, Decoder().decode, calls=CallStore())
         return self._history
 
     def pull(self) -> None:

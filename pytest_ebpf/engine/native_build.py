@@ -51,6 +51,9 @@ struct bpf_map_create_opts { size_t sz; uint32_t map_flags; ...; };
 """
 
 
+HEADERS = ("native.h", "native_calls.h")
+
+
 def capability_names() -> list[str]:
     """Names of the capabilities in the order of their bits, from ``linux/capability.h``."""
     compiler = (sysconfig.get_config_var("CC") or "cc").split()
@@ -69,7 +72,7 @@ def builder() -> cffi.FFI:
     """Return the cffi builder of the extension."""
     ffi = cffi.FFI()
     names = ", ".join(f'"{name}"' for name in capability_names())
-    header = (HERE / "native.h").read_text()
+    header = "".join((HERE / name).read_text() for name in HEADERS)
     ffi.cdef(LIBBPF + header + "extern const char *const pe_capabilities[];\nextern const int pe_capability_count;")
     ffi.set_source(
         "pytest_ebpf.engine._native",
@@ -82,9 +85,9 @@ def builder() -> cffi.FFI:
         static const char *const pe_capabilities[] = {{ {names} }};
         static const int pe_capability_count = sizeof(pe_capabilities) / sizeof(*pe_capabilities);
         """,
-        sources=["pytest_ebpf/engine/native.c"],
+        sources=["pytest_ebpf/engine/native.c", "pytest_ebpf/engine/native_calls.c"],
         include_dirs=["pytest_ebpf/engine"],
-        depends=["pytest_ebpf/engine/native.h"],
+        depends=[*(f"pytest_ebpf/engine/{name}" for name in HEADERS), "bpf/events.h"],
         libraries=["bpf"],
         extra_compile_args=["-O2", "-Wall", "-Wno-unused-function"],
         define_macros=[("Py_LIMITED_API", "0x030a0000")],

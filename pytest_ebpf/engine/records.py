@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.engine.layout import StructLayout
 
-__all__ = ["Decoder", "Fields", "Identity", "Record"]
+__all__ = ["Decoder", "Fields", "Identity", "Record", "path_of_names"]
 
 Fields = dict[str, Any]
 Record = tuple[str, Fields]
@@ -29,7 +29,7 @@ def _c_string(value: bytes) -> bytes:
     return value.partition(b"\0")[0]
 
 
-def _path(names: bytes, *, whole: bool) -> bytes:
+def path_of_names(names: bytes, *, whole: bool) -> bytes:
     r"""Turn ``true\0bin\0usr\0`` into ``/usr/bin/true``; one cut at its root begins with ``…/``."""
     parts = names.split(b"\0")[-2::-1]
     return (b"/" if whole else "…/".encode()) + b"/".join(parts)
@@ -153,7 +153,7 @@ class Decoder:
             if name in {"filename", "interp"}:
                 data = _c_string(data or b"")
             elif name in {"exe", "cwd"}:
-                data = _path(data or b"", whole=not fields["truncated"] & self._masks[name])
+                data = path_of_names(data or b"", whole=not fields["truncated"] & self._masks[name])
             elif not fields["captured"] & 1 << number:
                 data = None
             fields[name] = data

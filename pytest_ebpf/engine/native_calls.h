@@ -1,0 +1,48 @@
+/* What Python sees of native_calls.c; read by native_build.py as it stands. */
+struct pe_calls;
+
+struct pe_process {
+	uint64_t start_ns;
+	uint64_t pid; /* in the initial pid namespace */
+};
+
+struct pe_piece {
+	uint64_t address;
+	const uint8_t *data;
+	uint32_t length;
+	uint16_t part;
+	uint8_t capture;
+	uint8_t flags; /* enum data_flag */
+};
+
+struct pe_call_count {
+	uint32_t abi;
+	uint32_t number;
+	uint64_t calls;
+	uint64_t errors;
+	uint64_t time_ns;
+};
+
+/* Which calls: of the windows first to last; of all, or of those whose bit is set
+ * (PE_CALL_NUMBERS bits an ABI); of all processes, or of those listed, sorted. */
+struct pe_call_filter {
+	uint32_t first;
+	uint32_t last;
+	const uint8_t *wanted;
+	const struct pe_process *processes;
+	uint64_t process_count;
+};
+
+struct pe_calls *pe_calls_new(void);
+void pe_calls_free(struct pe_calls *calls);
+int64_t pe_calls_take(struct pe_calls *calls, const uint8_t *data, uint64_t size, uint8_t *rest);
+uint64_t pe_calls_length(const struct pe_calls *calls);
+uint64_t pe_calls_skipped(const struct pe_calls *calls);
+uint64_t pe_calls_memory(const struct pe_calls *calls);
+int64_t pe_calls_select(const struct pe_calls *calls, const struct pe_call_filter *filter, uint32_t *out);
+int64_t pe_calls_count(const struct pe_calls *calls, const struct pe_call_filter *filter,
+		       struct pe_call_count *out, uint64_t max);
+const uint8_t *pe_calls_record(const struct pe_calls *calls, uint64_t index);
+uint64_t pe_calls_pieces(const struct pe_calls *calls, uint64_t index, struct pe_piece *out, uint64_t max);
+const uint8_t *pe_calls_file(const struct pe_calls *calls, uint64_t id, uint32_t *size);
+int pe_calls_forget(struct pe_calls *calls, uint32_t before);

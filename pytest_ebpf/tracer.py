@@ -68,7 +68,7 @@ class Tracer:
             from pytest_ebpf.engine.session import Session  # noqa: PLC0415 - likewise
             from pytest_ebpf.history import History  # noqa: PLC0415 - likewise
 
-            opened = client.open(ring_size)
+            opened = client.open(ring_size, calls=True)
             # The new session has taken over all that the former held; only now may the former go.
             former = self._session
             self._session = Session(opened.ring_fd, opened.control_fd, opened.spill_fd, ring_size, client)

@@ -8,13 +8,13 @@ import struct
 from typing import TYPE_CHECKING
 
 from pytest_ebpf.engine.layout import layouts
-from pytest_ebpf.syscalls.table import CallSpec, call_specs
+from pytest_ebpf.syscalls.table import call_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_ebpf.engine.layout import StructLayout
-    from pytest_ebpf.syscalls.table import Capture, Slot
+    from pytest_ebpf.syscalls.table import CallSpec, Capture, Slot
 
 __all__ = ["packed_specs"]
 
@@ -28,19 +28,9 @@ def packed_specs(machine: str | None = None) -> Iterator[tuple[int, bytes]]:
     machine = machine or os.uname().machine
     numbers = _numbers()
     abis = layouts().enums["call_abi"]
-    specs = call_specs(machine)
-    moving = _moving(machine)
-    for key in {*specs, *moving}:
-        abi, number = key
+    for (abi, number), spec in call_specs(machine).items():
         if number < numbers:
-            spec = specs.get(key, CallSpec((), ()))
-            yield abis[f"CALL_{abi.upper()}"] * numbers + number, _packed(spec, moves=key in moving)
-
-
-def _moving(machine: str) -> set[tuple[str, int]]:
-    """Return the calls after which other files than those that they name may have other paths."""
-    del machine
-    return {("native", number) for number in (82, 264, 316, 165, 166, 155, 161, 429)}
+            yield abis[f"CALL_{abi.upper()}"] * numbers + number, _packed(spec)
 
 
 @functools.cache
@@ -50,16 +40,16 @@ def _numbers() -> int:
     return wanted * 8 // layouts().enums["call_abi"]["CALL_ABIS"]
 
 
-def _packed(spec: CallSpec, *, moves: bool) -> bytes:
+def _packed(spec: CallSpec) -> bytes:
     layout = layouts().structs["call_spec"]
     captures = [_capture(capture) for capture in spec.captures]
     slots = [_slot(slot) for slot in spec.files]
     values: dict[str, int | bytes] = {
         "captures": _list(captures, layout, "captures"),
         "files": _list(slots, layout, "files"),
-        "used": int(bool(captures or slots or moves)),
+        "used": int(bool(captures or slots or spec.moves)),
         "late": int(any(capture.at_exit for capture in spec.captures)),
-        "moves": int(moves),
+        "moves": int(spec.moves),
     }
     return _pack(layout, values)
 

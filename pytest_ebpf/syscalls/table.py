@@ -39,24 +39,21 @@ class CallSpec:
 
     captures: tuple[Capture, ...]
     files: tuple[Slot, ...]
-
-
-_FD = (Slot("fd", 0),)
-_X86_64 = {
-    0: CallSpec((Capture("bytes", 1, 1, at_exit=True, data=True, length="result"),), _FD),
-    1: CallSpec((Capture("bytes", 1, 1, data=True, length="arg", length_arg=2),), _FD),
-    3: CallSpec((), _FD),
-    20: CallSpec((Capture("vector", 1, 16, data=True, length="arg", length_arg=2),), _FD),
-    42: CallSpec((Capture("bytes", 1, 1, length="arg", length_arg=2),), _FD),
-    46: CallSpec((Capture("message", 1, data=True),), _FD),
-    47: CallSpec((Capture("message", 1, at_exit=True, data=True),), _FD),
-    51: CallSpec((Capture("bytes", 1, 1, at_exit=True, length="at_pointer", length_arg=2),), _FD),
-    59: CallSpec((Capture("string", 0), Capture("strings", 1)), (Slot("cwd", 0, 0),)),
-    74: CallSpec((), _FD),
-    257: CallSpec((Capture("string", 1),), (Slot("base", 0, 1),)),
-}
+    moves: bool = False
+    """Whether it may change the paths of files that it does not name."""
 
 
 def call_specs(machine: str) -> Mapping[tuple[str, int], CallSpec]:
     """Return what to copy, by ABI and number; only of calls of which there is something."""
-    return {("native", number): spec for number, spec in _X86_64.items()} if machine == "x86_64" else {}
+    from pytest_ebpf.syscalls.numbers import names  # noqa: PLC0415 - prototypes are made of what is here
+    from pytest_ebpf.syscalls.prototype import prototypes  # noqa: PLC0415 - likewise
+
+    specs = {}
+    for abi in ("native", "compat", "x32"):
+        known = prototypes(portable=abi != "native")
+        for number, name in names(abi, machine).items():
+            if name in known:
+                spec = known[name].spec()
+                if spec.captures or spec.files or spec.moves:
+                    specs[abi, number] = spec
+    return specs

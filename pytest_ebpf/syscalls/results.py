@@ -1,0 +1,89 @@
+"""The kinds of results: what a system call's return value means, and how it is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_ebpf.syscalls.values import Descriptor, Pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_ebpf.syscalls.view import View
+
+__all__ = ["RESULTS", "Result"]
+
+
+class Result:
+    """A plain number."""
+
+    descriptor = False
+    """Whether it is a file descriptor, to be resolved when the call returns."""
+
+    def __init__(self) -> None:
+        """Prepare it."""
+        self.slot_at: int | None = None
+        """Index of its file slot; set by the prototype."""
+
+    def value(self, view: View) -> Any:
+        """Return what a call that succeeded returned."""
+        return view.raw.result
+
+    def text(self, value: Any) -> str:
+        """Write it."""
+        return str(value)
+
+
+class DescriptorResult(Result):
+    """A new file descriptor."""
+
+    descriptor = True
+
+    def value(self, view: View) -> Descriptor:
+        """Return the number and the file."""
+        return Descriptor(view.raw.result, view.file(self.slot_at))
+
+    def text(self, value: Any) -> str:
+        """Write the number."""
+        return str(int(value))
+
+
+class AddressResult(Result):
+    """An address."""
+
+    def value(self, view: View) -> Pointer:
+        """Return it."""
+        return Pointer(view.raw.result & ((1 << 64) - 1))
+
+
+class OctalResult(Result):
+    """Permissions."""
+
+    def text(self, value: Any) -> str:
+        """Write it in octal."""
+        return f"0{value:o}" if value else "000"
+
+
+class HexResult(Result):
+    """A mask."""
+
+    def text(self, value: Any) -> str:
+        """Write it in hexadecimal."""
+        return hex(value)
+
+
+class NoResult(Result):
+    """None: it never returns."""
+
+
+RESULTS: dict[str, Callable[[], Result]] = {
+    "int": Result,
+    "size": Result,
+    "pid": Result,
+    "fd": DescriptorResult,
+    "address": AddressResult,
+    "octal": OctalResult,
+    "hex": HexResult,
+    "none": NoResult,
+}
+"""By the names that prototypes use."""

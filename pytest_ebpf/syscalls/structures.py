@@ -1,0 +1,9 @@
+"""The structures of the kernel's binary interface that arguments point to; fields as its headers name them."""
+
+from __future__ import annotations
+
+from pytest_ebpf.syscalls.buffers import Member, Structure, structure
+
+__all__: list[str] = []
+
+_TIMESPEC = structure("timespec", Structure(Member("tv_sec", "q"), Member("tv_nsec", "q")))  # linux/time_types.h

@@ -1,0 +1,175 @@
+"""The values that arguments and results of system calls have, beyond Python's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_ebpf._values import Gap
+
+__all__ = ["Descriptor", "Fields", "File", "Missing", "PathName", "Pointer", "Unreadable", "quoted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing(Gap):
+    """What an argument points to and is not known."""
+
+    address: int = 0
+    """Where it is in the caller's memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What an argument points to and nobody could read: neither the kernel (the call failed with EFAULT) nor we."""
+
+    address: int
+    """Where it would be in the caller's memory."""
+
+    def __str__(self) -> str:
+        return hex(self.address)
+
+
+class Pointer(int):
+    """An address in the caller's memory."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return hex(self)
+
+    __str__ = __repr__
+
+
+class PathName(str):
+    """A path, made absolute by the directory that it starts from; what was passed is `raw`.
+
+    As the caller's process sees it: in its own mount namespace, from its own root directory. ``.`` and empty
+    components are left out; ``..`` and symbolic links stand as they were passed.
+    """
+
+    __slots__ = ("raw",)
+    raw: str
+
+    def __new__(cls, absolute: str, raw: str) -> PathName:
+        """Keep both forms."""
+        made = super().__new__(cls, absolute)
+        made.raw = raw
+        return made
+
+    def __reduce__(self) -> tuple[type[PathName], tuple[str, str]]:
+        return PathName, (str(self), self.raw)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """What a file descriptor or a directory was when a call named it."""
+
+    kind: str
+    """``file``, ``directory``, ``socket``, ``pipe``, ``fifo``, ``block``, ``char``, ``symlink``, or of an anonymous
+    file what it is: ``memfd``, ``eventfd``, ``eventpoll``, ``pidfd``, ``inotify``, ``timerfd``, ``signalfd``, …"""
+    path: str
+    """As the calling thread saw it, or as ``readlink /proc/PID/fd/N`` shows what has no path: ``pipe:[123]``."""
+    inode: int
+    device: int
+    """As ``st_dev`` (`os.makedev`)."""
+    mode: int
+    """Type and permissions (``st_mode``)."""
+    flags: int
+    """``O_*``, as it was opened or as ``fcntl(2)`` set them since."""
+    deleted: bool
+    """Whether it had no name any more."""
+    cut: bool
+    """Whether the path lacks its beginning."""
+    local: Any = None
+    """Of a socket: its own address (`pytest_ebpf.syscalls.sockets.Address`); None: none, or no socket."""
+    remote: Any = None
+    """Of a socket: its peer's."""
+    socket_type: int = 0
+    """``SOCK_*``."""
+    socket_protocol: int = 0
+    """``IPPROTO_*`` or ``NETLINK_*``."""
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Descriptor(int):
+    """A file descriptor, and what it stood for when the call was made (returned, for a result)."""
+
+    file: File | None
+    """None: nothing (EBADF), or it is not recorded for this argument."""
+
+    def __new__(cls, number: int, file: File | None = None) -> Descriptor:
+        """Keep both."""
+        made = super().__new__(cls, number)
+        made.file = file
+        return made
+
+    @property
+    def path(self) -> str | None:
+        """The file's path; None if it has none."""
+        return None if self.file is None else self.file.path
+
+    def __repr__(self) -> str:
+        number = "AT_FDCWD" if self == _AT_FDCWD else int.__repr__(self)
+        return number if self.file is None else f"{number}<{self.file.path}>"
+
+    __str__ = __repr__
+
+
+_AT_FDCWD = -100  # linux/fcntl.h, part of the kernel's binary interface
+
+
+class Fields(Mapping[str, Any]):
+    """A structure's fields: by name as of a mapping, or as attributes. Equal to a dict of them."""
+
+    __slots__ = ("_fields", "_text")
+
+    def __init__(self, fields: Mapping[str, Any], text: str = "") -> None:
+        """Take the values, and how they are written."""
+        self._fields = fields
+        self._text = text
+
+    def __getitem__(self, name: str) -> Any:
+        return self._fields[name]
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and name in self._fields:
+            return self._fields[name]
+        raise AttributeError(f"there is no field {name!r}, only {', '.join(self._fields)}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __eq__(self, other: object) -> bool:
+        return dict(self) == dict(other) if isinstance(other, Mapping) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._fields))
+
+    def __repr__(self) -> str:
+        return self._text or "{" + ", ".join(f"{name}={value!r}" for name, value in self._fields.items()) + "}"
+
+
+_ESCAPES = {ord('"'): '\\"', ord("\\"): "\\\\", 10: "\\n", 9: "\\t", 13: "\\r", 11: "\\v", 12: "\\f"}
+
+
+def quoted(data: bytes | str, *, cut: bool = False) -> str:
+    r"""Write bytes as a C string, as strace does: ``"a\n\0"``, and ``"abc"...`` if that was not all."""
+    if isinstance(data, str):
+        data = os.fsencode(data)
+    out = []
+    for at, byte in enumerate(data):
+        if byte in _ESCAPES:
+            out.append(_ESCAPES[byte])
+        elif 0x20 <= byte < 0x7F:  # noqa: PLR2004 - what ASCII can print
+            out.append(chr(byte))
+        else:
+            digit_follows = data[at + 1 : at + 2].isdigit() and data[at + 1] < ord("8")
+            out.append(f"\\{byte:03o}" if digit_follows else f"\\{byte:o}")
+    return '"' + "".join(out) + '"' + ("..." if cut else "")

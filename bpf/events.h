@@ -158,7 +158,7 @@ struct call_record {
 	__u64 entered_ns;
 	__u64 args[6];
 	__s64 result; /* as the kernel returns it: -errno on failure; 0 if it has none */
-	__u64 files[2]; /* file_record.id of the call_spec's file slots at entry; 0: none */
+	__u64 files[2]; /* file_record.id of the call_spec's file slots; 0: none */
 	__u32 number; /* as at entry, without x32's bit */
 	__u8 abi; /* enum call_abi */
 	__u8 flags; /* enum call_flag */
@@ -246,6 +246,7 @@ enum file_slot {
 	SLOT_FD, /* args[arg] is a descriptor */
 	SLOT_BASE, /* args[arg] is the directory (AT_FDCWD: cwd) of the path in args[path_arg] */
 	SLOT_CWD, /* cwd is the directory of the path in args[path_arg] */
+	SLOT_RESULT, /* the result is a descriptor: looked at when the call has succeeded */
 };
 
 struct slot {
@@ -262,10 +263,12 @@ struct slot {
 struct call_spec {
 	struct capture captures[CALL_CAPTURES];
 	struct slot files[CALL_SLOTS];
-	__u8 used; /* there is something to copy or to resolve at entry */
+	__u8 used; /* there is something to do at entry or at exit */
+	__u8 names; /* there is a file slot to resolve at entry */
 	__u8 late; /* there is something to copy at exit */
+	__u8 opens; /* a file slot is SLOT_RESULT */
 	__u8 moves; /* it may change the paths of files that it does not name: rename(2) */
-	__u8 unused[5];
+	__u8 unused[3];
 };
 
 #define MUTED_THREADS 8

@@ -209,7 +209,9 @@ static __always_inline __u64 slot_id(struct member *member, struct task_struct *
 
 	barrier_var(at);
 	descriptor = at < 6 ? (int)member->call.args[at] : -1;
-	if (slot->kind != SLOT_FD && is_absolute(&member->call, slot->path_arg))
+	if (slot->kind == SLOT_RESULT)
+		descriptor = member->call.result;
+	else if (slot->kind != SLOT_FD && is_absolute(&member->call, slot->path_arg))
 		return 0;
 	if (slot->kind == SLOT_CWD || (slot->kind == SLOT_BASE && descriptor == AT_FDCWD)) {
 		fs = BPF_CORE_READ(task, fs);
@@ -223,15 +225,15 @@ static __always_inline __u64 slot_id(struct member *member, struct task_struct *
 	return file_id(member, task, file, path);
 }
 
-/* Resolves what the call names; task is whoever makes it. */
-__noinline int name_files(struct member *member, const struct call_spec *spec)
+/* Resolves what the call names at entry, or what its result is at exit. */
+__noinline int name_files(struct member *member, const struct call_spec *spec, __u32 at_exit)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
 	if (!member || !spec)
 		return 0;
 	for (int i = 0; i < CALL_SLOTS; i++)
-		if (spec->files[i].kind)
+		if (spec->files[i].kind && (spec->files[i].kind == SLOT_RESULT) == at_exit)
 			member->call.files[i] = slot_id(member, task, &spec->files[i]);
 	return 0;
 }

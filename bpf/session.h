@@ -31,9 +31,10 @@ struct pending_call {
 	__u8 abi; /* enum call_abi */
 	__u8 flags; /* enum call_flag */
 	__u8 again; /* 1 << capture: could not be read at entry */
-	__u8 late; /* there is something to do at exit */
+	__u8 late; /* as in its call_spec */
+	__u8 opens;
 	__u8 moves;
-	__u8 unused[3];
+	__u8 unused[2];
 };
 
 /* A file that has an id: what would have to change for it to need another. */

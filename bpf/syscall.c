@@ -56,15 +56,17 @@ static __always_inline void begin_call(struct member *member, const struct contr
 	call->flags = 0;
 	call->again = 0;
 	call->late = 0;
+	call->opens = 0;
 	call->moves = 0;
 	call->entered_ns = bpf_ktime_get_ns();
 	spec = spec_of(call);
 	if (!spec || !spec->used)
 		return;
 	call->late = spec->late;
+	call->opens = spec->opens;
 	call->moves = spec->moves;
-	if (spec->files[0].kind || spec->files[1].kind)
-		name_files(member, spec);
+	if (spec->names)
+		name_files(member, spec, false);
 	if (spec->captures[0].kind)
 		run_captures(member, spec, control, false);
 }
@@ -122,6 +124,11 @@ static __always_inline void leave_call(struct member *member, __s64 result)
 	}
 	if (call->moves && result >= 0)
 		note_move();
+	if (call->opens && result >= 0) {
+		spec = spec_of(call);
+		if (spec)
+			name_files(member, spec, true);
+	}
 	if (is_restart(result)) {
 		call->returned_ns = now;
 		call->state = CALL_HELD;

@@ -48,7 +48,9 @@ def _packed(spec: CallSpec) -> bytes:
         "captures": _list(captures, layout, "captures"),
         "files": _list(slots, layout, "files"),
         "used": int(bool(captures or slots or spec.moves)),
+        "names": int(any(slot.kind != "result" for slot in spec.files)),
         "late": int(any(capture.at_exit for capture in spec.captures)),
+        "opens": int(any(slot.kind == "result" for slot in spec.files)),
         "moves": int(spec.moves),
     }
     return _pack(layout, values)

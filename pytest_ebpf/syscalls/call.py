@@ -220,5 +220,3 @@ class Syscall:
 def _file(store: CallStore, number: int) -> File | None:
     raw = store.file(number)
     return None if raw is None else file_of(raw)
-
-

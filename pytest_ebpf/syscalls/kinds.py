@@ -332,4 +332,3 @@ class Strings(Kind):
     def cut_text(self, value: Cut) -> str:
         """Write what there is."""
         return "[" + ", ".join(quoted(each) for each in value.value) + ", ...]"
-

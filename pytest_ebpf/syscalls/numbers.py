@@ -7,7 +7,10 @@ import os
 
 from system_calls import syscalls
 
-_ARCHES = {"x86_64": {"native": "x86_64", "compat": "i386", "x32": "x32"}, "aarch64": {"native": "arm64", "compat": "arm"}}
+_ARCHES = {
+    "x86_64": {"native": "x86_64", "compat": "i386", "x32": "x32"},
+    "aarch64": {"native": "arm64", "compat": "arm"},
+}
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""The structures of the kernel's binary interface that arguments point to; fields as its headers name them."""
+"""Times."""
 
 from __future__ import annotations
 

@@ -1,0 +1,5 @@
+"""Time."""
+
+PROTOTYPES = """
+nanosleep       duration:timespec remaining:timespec(out) -> int
+"""

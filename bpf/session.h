@@ -195,6 +195,9 @@ static __always_inline void enter(struct member *to, __u32 session, __u32 uid, _
 	to->confined = confined;
 	to->level = level;
 	to->call.state = CALL_BORN;
+	/* What its former session was told of, this one knows nothing of. */
+	for (int i = 0; i < KNOWN_FILES; i++)
+		to->files[i].id = 0;
 }
 
 /* Whether a confined session may hold a thread with these credentials. */

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from call_stream import FILE
+from call_stream import tracing as tracing_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from call_stream import Call, Tracing
 
-OPENAT, DUP, SOCKET, ACCEPT4 = 257, 32, 41, 288
+OPENAT, DUP, SOCKET, ACCEPT4, FSYNC = 257, 32, 41, 288, 74
 
 
 @pytest.fixture
@@ -65,3 +66,14 @@ def test_a_socket_that_a_call_returns_is_one_as_the_call_left_it(opener: dict[in
     # A signal ended it: ERESTARTSYS is no descriptor, though it is no error that anybody saw either.
     assert interrupted.result == -512
     assert interrupted.files[1] is None
+
+
+def test_a_session_is_told_of_a_file_that_an_earlier_one_was_told_of(call_broker: Path, tmp_path: Path) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(2):
+        with tracing_of(call_broker) as session:
+            os.fsync(fd)
+            [call] = session.calls(FSYNC, pid=os.getpid())
+        assert call.files[0] is not None
+        assert call.files[0].path == os.fsencode(tmp_path)
+    os.close(fd)

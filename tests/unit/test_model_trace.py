@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -240,19 +242,23 @@ def never(_: Trace) -> bool:
     return False
 
 
-def test_wait_for_fails_when_the_time_is_over() -> None:
+def test_wait_for_fails_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     world, trace = compile_in()
+    clock = itertools.count()
+    # Another second at each look.
+    monkeypatch.setattr("pytest_ebpf.trace.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    world.session.later = [lambda: None] * 10
 
     cases: list[tuple[Any, dict[str, Any]]] = [
         *(("curl", {}), ("gcc", {"exit_code": 0})),
         *((Exec, {"argv": ["curl"]}), (Exit, {"exit_code": 9})),
     ]
     for wanted, criteria in cases:
-        with pytest.raises(AssertionError, match=r"^waited 0\.010 s: expected "):
-            trace.wait_for(wanted, timeout=0.01, **criteria)
-    with pytest.raises(AssertionError, match=r"^waited 0\.010 s: never was never true"):
-        trace.wait_for(never, timeout=0.01)
-    assert len(world.session.waits) >= 4
+        with pytest.raises(AssertionError, match=r"^waited 2\.500 s: expected "):
+            trace.wait_for(wanted, timeout=2.5, **criteria)
+    with pytest.raises(AssertionError, match=r"^waited 2\.500 s: never was never true"):
+        trace.wait_for(never, timeout=2.5)
+    assert world.session.waits == [1.5, 0.5] * 5
 
 
 def test_events_are_asked_for_by_class_predicate_and_field() -> None:

@@ -1,4 +1,4 @@
-"""Build what is not Python: the BPF objects (``bpf/*.bpf.c``) and the libbpf extension.
+"""Build what is not Python: the BPF objects (``bpf/*.bpf.c``), the libbpf extension, and the kernel's constants.
 
 Everything else about the build is in ``pyproject.toml``.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import runpy
 import shutil
 import subprocess
 import sysconfig
@@ -18,6 +19,7 @@ from setuptools.command.build import build
 
 HERE = Path(__file__).parent
 OBJECTS = "pytest_ebpf/objects"
+CONSTANTS_SCRIPT = "pytest_ebpf/syscalls/constants_build.py"
 # The names bpf_tracing.h knows the register layouts by.
 TARGETS = {"x86_64": "x86", "aarch64": "arm64"}
 
@@ -108,10 +110,9 @@ def compile_bpf(source: Path, target: Path) -> None:
         subprocess.run([strip, "-g", str(target)], check=True)
 
 
-class BuildBpf(Command):
-    """A step of ``build``; setuptools documents such steps at ``command.build.SubCommand``."""
+class BuildStep(Command):
+    """A step of ``build`` that makes files; setuptools documents such steps at ``command.build.SubCommand``."""
 
-    description = "compile the BPF programs"
     user_options: ClassVar[list[tuple[str, str | None, str]]] = []
     build_lib: str
     editable_mode: bool = False
@@ -123,6 +124,35 @@ class BuildBpf(Command):
     def finalize_options(self) -> None:
         """Build where the Python files are put."""
         self.build_lib = self.get_finalized_command("build_py").build_lib
+
+    def products(self) -> list[str]:
+        """List what is made, by its path in a wheel."""
+        raise NotImplementedError
+
+    def targets(self) -> list[Path]:
+        """List where it is put: in the source tree for ``pip install -e``."""
+        root = Path() if self.editable_mode else Path(self.build_lib)
+        return [root / product for product in self.products()]
+
+    def get_source_files(self) -> list[str]:
+        """List what a source distribution needs for this step."""
+        raise NotImplementedError
+
+    def get_outputs(self) -> list[str]:
+        """List where the products would be in a wheel."""
+        return [f"{self.build_lib}/{product}" for product in self.products()]
+
+    def get_output_mapping(self) -> dict[str, str]:
+        """Map those of the outputs that are in the source tree to where they are."""
+        if not self.editable_mode:
+            return {}
+        return dict(zip(self.get_outputs(), map(str, self.targets()), strict=True))
+
+
+class BuildBpf(BuildStep):
+    """Compiles the kernel side."""
+
+    description = "compile the BPF programs"
 
     def run(self) -> None:
         """Compile every program."""
@@ -137,37 +167,47 @@ class BuildBpf(Command):
         """List the programs."""
         return sorted(Path("bpf").glob("*.bpf.c"))
 
-    def targets(self) -> list[Path]:
-        """List their objects: in the source tree for ``pip install -e``."""
-        root = Path() if self.editable_mode else Path(self.build_lib)
-        return [root / OBJECTS / source.with_suffix(".o").name for source in self.sources()]
+    def products(self) -> list[str]:
+        """List their objects."""
+        return [f"{OBJECTS}/{source.with_suffix('.o').name}" for source in self.sources()]
 
     def get_source_files(self) -> list[str]:
-        """List what a source distribution needs for this step."""
+        """List the programs and what they include."""
         return [str(path) for path in sorted(Path("bpf").glob("*.[ch]"))]
 
-    def get_outputs(self) -> list[str]:
-        """List where the objects would be in a wheel."""
-        return [f"{self.build_lib}/{OBJECTS}/{target.name}" for target in self.targets()]
 
-    def get_output_mapping(self) -> dict[str, str]:
-        """Map those of the outputs that are in the source tree to where they are."""
-        if not self.editable_mode:
-            return {}
-        return dict(zip(self.get_outputs(), map(str, self.targets()), strict=True))
+class BuildConstants(BuildStep):
+    """Writes down what the kernel's headers define."""
+
+    description = "take the constants of system calls from the kernel's headers"
+
+    def run(self) -> None:
+        """Write the file."""
+        script = runpy.run_path(CONSTANTS_SCRIPT)
+        for target in self.targets():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(script["constants_text"](compiler()))
+
+    def products(self) -> list[str]:
+        """Name the one file."""
+        return ["pytest_ebpf/syscalls/constants.txt"]
+
+    def get_source_files(self) -> list[str]:
+        """Name the script."""
+        return [CONSTANTS_SCRIPT]
 
 
 class Build(build):
-    """``build`` with the BPF step, first, since it clears what an earlier build left."""
+    """``build`` with our steps, the BPF one first, since it clears what an earlier build left."""
 
-    sub_commands: ClassVar = [("build_bpf", None), *build.sub_commands]
+    sub_commands: ClassVar = [("build_bpf", None), ("build_constants", None), *build.sub_commands]
 
 
 if __name__ == "__main__":
     # Before anything else: the extension's own script asks the C compiler too.
     require_tools()
     setup(
-        cmdclass={"build": Build, "build_bpf": BuildBpf},
+        cmdclass={"build": Build, "build_bpf": BuildBpf, "build_constants": BuildConstants},
         cffi_modules=["pytest_ebpf/engine/native_build.py:ffibuilder"],
         options={"bdist_wheel": {"py_limited_api": "cp310"}},
     )

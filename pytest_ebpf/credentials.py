@@ -6,6 +6,8 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_ebpf.syscalls import constants
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -15,10 +17,9 @@ __all__ = ["Capabilities", "Credentials", "all_capabilities", "names_of_mask"]
 @functools.cache
 def all_capabilities() -> tuple[str, ...]:
     """Return the kernel's names of the capabilities (``CAP_CHOWN`` …), by their bit."""
-    # Late: it loads the extension, which runs that trace nothing must not pay for.
-    from pytest_ebpf.engine import native  # noqa: PLC0415
-
-    return native.capability_names()
+    bits = constants.prefixed("CAP_", "linux/capability.h")
+    names = {bit: name for name, bit in bits.items() if name != "CAP_LAST_CAP"}
+    return tuple(names[bit] for bit in range(len(names)))
 
 
 @functools.lru_cache(maxsize=256)

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_ebpf.engine.objects import path_of
 from pytest_ebpf.errors import Unavailable
 
-__all__ = ["capability_names", "library", "object_path"]
+__all__ = ["library", "object_path"]
 
 
 @functools.cache
@@ -44,10 +44,3 @@ def object_path(name: str) -> Path:
         )
         raise Unavailable(message)
     return path
-
-
-@functools.cache
-def capability_names() -> tuple[str, ...]:
-    """Return the names of the capabilities, ``CAP_CHOWN`` first; the index is the bit (``capabilities(7)``)."""
-    ffi, lib = library()
-    return tuple(ffi.string(lib.pe_capabilities[bit]).decode() for bit in range(lib.pe_capability_count))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sysconfig
 from pathlib import Path
 
 import cffi
@@ -54,26 +51,11 @@ struct bpf_map_create_opts { size_t sz; uint32_t map_flags; ...; };
 HEADERS = ("native.h", "native_calls.h")
 
 
-def capability_names() -> list[str]:
-    """Names of the capabilities in the order of their bits, from ``linux/capability.h``."""
-    compiler = (sysconfig.get_config_var("CC") or "cc").split()
-    macros = subprocess.run(
-        [*compiler, "-E", "-dM", "-include", "linux/capability.h", "-x", "c", "/dev/null"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    # CAP_LAST_CAP is no number, and so is left out.
-    found = {int(bit): name for name, bit in re.findall(r"^#define (CAP_\w+)\s+(\d+)$", macros, re.MULTILINE)}
-    return [found[bit] for bit in range(max(found) + 1)]
-
-
 def builder() -> cffi.FFI:
     """Return the cffi builder of the extension."""
     ffi = cffi.FFI()
-    names = ", ".join(f'"{name}"' for name in capability_names())
     header = "".join((HERE / name).read_text() for name in HEADERS)
-    ffi.cdef(LIBBPF + header + "extern const char *const pe_capabilities[];\nextern const int pe_capability_count;")
+    ffi.cdef(LIBBPF + header)
     ffi.set_source(
         "pytest_ebpf.engine._native",
         f"""
@@ -82,8 +64,6 @@ def builder() -> cffi.FFI:
         #include <bpf/btf.h>
         #include <bpf/libbpf.h>
         {header}
-        static const char *const pe_capabilities[] = {{ {names} }};
-        static const int pe_capability_count = sizeof(pe_capabilities) / sizeof(*pe_capabilities);
         """,
         sources=["pytest_ebpf/engine/native.c", "pytest_ebpf/engine/native_calls.c"],
         include_dirs=["pytest_ebpf/engine"],

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ebpf.syscalls import constants
 from pytest_ebpf.syscalls.flags import EnumSet, FlagSet
 from pytest_ebpf.syscalls.flagsets import FLAGSETS
 
@@ -212,9 +211,3 @@ def test_a_set_that_is_not_there_is_a_key_error_and_is_not_made() -> None:
     with pytest.raises(KeyError):
         FLAGSETS["no_such"]
     assert len(FLAGSETS) == len(list(FLAGSETS))
-
-
-def test_capability_names_are_complete_and_in_the_order_of_their_bits() -> None:
-    values = constants.prefixed("CAP_", "linux/capability.h")
-    last = values.pop("CAP_LAST_CAP")
-    assert sorted(values.values()) == list(range(last + 1))

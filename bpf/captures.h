@@ -5,6 +5,7 @@
 #ifndef PYTEST_EBPF_CAPTURES_H
 #define PYTEST_EBPF_CAPTURES_H
 
+#include "calls.h"
 #include "pieces.h"
 
 #define MAX_STRINGS 32
@@ -194,6 +195,7 @@ static __always_inline void emit_bytes(struct piece *piece, const struct pending
 {
 	const struct capture *capture = &piece->capture;
 	__u32 written = 0;
+	__u64 room;
 
 	piece->limit = CALL_STRUCT;
 	if (capture->flags & CAPTURE_DATA) {
@@ -204,8 +206,13 @@ static __always_inline void emit_bytes(struct piece *piece, const struct pending
 	piece->length = capture->size;
 	if (capture->length == LENGTH_ARG) {
 		piece->length *= argument(call, capture->length_arg);
-	} else if (capture->length == LENGTH_RESULT) {
-		piece->length *= call->result;
+	} else if (capture->length == LENGTH_BITS) {
+		piece->length = (argument(call, capture->length_arg) + 63) / 64 * sizeof(__u64);
+	} else if (capture->length == LENGTH_RESULT || capture->length == LENGTH_FILLED) {
+		room = argument(call, capture->length_arg);
+		if (capture->length == LENGTH_RESULT || room > (__u64)call->result)
+			room = call->result;
+		piece->length *= room;
 	} else if (capture->length == LENGTH_AT_POINTER) {
 		if (bpf_probe_read_user(&written, sizeof(written),
 					(void *)argument(call, capture->length_arg)))
@@ -232,26 +239,52 @@ static __always_inline void note_room(struct piece *piece, struct pending_call *
 	call->room = room;
 }
 
+/* Whether the call is of the kind that has this argument. */
+static __always_inline bool is_meant(const struct capture *capture, const struct pending_call *call)
+{
+	__u32 value = argument(call, capture->when_arg) & capture->when_mask;
+
+	value -= capture->when_base;
+	return !capture->when || (value < 64 && capture->when >> value & 1);
+}
+
+/* From a pointer's address to what it says. */
+static __always_inline void follow(struct piece *piece)
+{
+	__u64 to;
+
+	if (bpf_probe_read_user(&to, sizeof(to), (void *)piece->address))
+		piece->absent = 1;
+	else
+		piece->address = to;
+}
+
 /* One capture of the table. */
 __noinline int capture_one(struct pending_call *call, __u32 index, __u32 at_exit)
 {
 	struct piece *piece = the_piece();
-	__u8 bit = 1 << (index & 7);
-	bool late, again, list, contents;
+	__u16 bit = 1 << (index & 15);
+	bool late, again, list, contents, filled;
 
-	if (!call || !piece)
+	if (!call || !piece || !is_meant(&piece->capture, call))
 		return 0;
 	late = piece->capture.flags & CAPTURE_AT_EXIT;
 	again = at_exit && call->again & bit;
 	list = again || !at_exit; /* what there is from the start */
-	contents = late ? at_exit && call->result >= 0 : list; /* what the kernel fills in, too */
+	filled = piece->capture.flags & CAPTURE_INTERRUPTED ? is_restart(call->result) :
+							       call->result >= 0;
+	contents = late ? at_exit && filled : list; /* what the kernel fills in, too */
+	if (!list && !contents)
+		return 0;
+	piece->absent = 0;
 	piece->address = argument(call, piece->capture.arg);
-	if (!piece->address || !(list || contents))
+	if (piece->address && piece->capture.flags & CAPTURE_INDIRECT)
+		follow(piece);
+	if (!piece->address)
 		return 0;
 	piece->record.capture = index;
 	piece->record.flags = at_exit ? DATA_AT_EXIT : 0;
 	piece->string = 0;
-	piece->absent = 0;
 	piece->unreadable = 0;
 	piece->left = piece->capture.flags & CAPTURE_DATA ? piece->data_limit : 0;
 	piece->transferred = !piece->left ? 0 : late ? call->result : ~0ULL;

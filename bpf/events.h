@@ -222,12 +222,16 @@ enum capture_kind {
 enum capture_flag {
 	CAPTURE_AT_EXIT = 1, /* the kernel fills it: if the call succeeded */
 	CAPTURE_DATA = 2, /* the user's data: control.data_limit bytes at most */
+	CAPTURE_INTERRUPTED = 4, /* with AT_EXIT: it is filled if a signal interrupted the call */
+	CAPTURE_INDIRECT = 8, /* args[arg] points to the address */
 };
 
 enum capture_length {
 	LENGTH_FIXED, /* size */
 	LENGTH_ARG, /* args[length_arg] * size */
 	LENGTH_RESULT, /* result * size */
+	LENGTH_FILLED, /* the same, but args[length_arg] * size at most: the result may be more */
+	LENGTH_BITS, /* args[length_arg] bits, in whole words: fd_set */
 	LENGTH_AT_POINTER, /* *(__u32 *)args[length_arg], a socklen_t */
 };
 
@@ -237,8 +241,13 @@ struct capture {
 	__u8 flags; /* enum capture_flag */
 	__u8 length; /* enum capture_length */
 	__u8 length_arg;
-	__u8 unused;
+	__u8 when_arg;
 	__u16 size; /* bytes, or bytes an item */
+	/* Only if 1 << ((args[when_arg] & when_mask) - when_base) is in here; 0: always.
+	 * What the argument of futex(2), fcntl(2), ioctl(2) is, their operation says. */
+	__u64 when;
+	__u32 when_mask;
+	__u32 when_base;
 };
 
 enum file_slot {
@@ -256,7 +265,7 @@ struct slot {
 	__u8 unused;
 };
 
-#define CALL_CAPTURES 4
+#define CALL_CAPTURES 10 /* pselect6(2) has as many */
 #define CALL_SLOTS 2
 #define CALL_NUMBERS 640 /* more than any architecture has; those above are always wanted */
 

@@ -198,15 +198,20 @@ static __always_inline bool is_absolute(const struct pending_call *call, __u8 ar
 	return first == '/';
 }
 
-static __always_inline __u64 slot_id(struct member *member, struct task_struct *task,
-				     const struct slot *slot)
+/* What one slot is, into call.files[index]. A function that the verifier walks once,
+ * not once a slot. */
+__noinline int name_file(struct member *member, const struct slot *slot, __u32 index)
 {
-	__u64 at = slot->arg;
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct file *file = NULL;
 	struct fs_struct *fs;
 	struct path *path;
+	__u64 at;
 	int descriptor;
 
+	if (!member || !slot || index >= CALL_SLOTS)
+		return 0;
+	at = slot->arg;
 	barrier_var(at);
 	descriptor = at < 6 ? (int)member->call.args[at] : -1;
 	if (slot->kind == SLOT_RESULT)
@@ -222,20 +227,17 @@ static __always_inline __u64 slot_id(struct member *member, struct task_struct *
 			return 0;
 		path = (void *)file + bpf_core_field_offset(struct file, f_path);
 	}
-	return file_id(member, task, file, path);
+	member->call.files[index] = file_id(member, task, file, path);
+	return 0;
 }
 
 /* Resolves what the call names at entry, or what its result is at exit. */
-__noinline int name_files(struct member *member, const struct call_spec *spec, __u32 at_exit)
+static __always_inline void name_files(struct member *member, const struct call_spec *spec,
+				       bool at_exit)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	if (!member || !spec)
-		return 0;
-	for (int i = 0; i < CALL_SLOTS; i++)
+	for (__u32 i = 0; i < CALL_SLOTS; i++)
 		if (spec->files[i].kind && (spec->files[i].kind == SLOT_RESULT) == at_exit)
-			member->call.files[i] = slot_id(member, task, &spec->files[i]);
-	return 0;
+			name_file(member, &spec->files[i], i);
 }
 
 #endif

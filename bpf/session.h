@@ -28,13 +28,13 @@ struct pending_call {
 	__u32 window;
 	__u32 state; /* enum call_state */
 	__u32 room; /* bytes for the address that the kernel will write */
+	__u16 again; /* 1 << capture: could not be read at entry */
 	__u8 abi; /* enum call_abi */
 	__u8 flags; /* enum call_flag */
-	__u8 again; /* 1 << capture: could not be read at entry */
 	__u8 late; /* as in its call_spec */
 	__u8 opens;
 	__u8 moves;
-	__u8 unused[2];
+	__u8 unused;
 };
 
 /* A file that has an id: what would have to change for it to need another. */

@@ -21,7 +21,7 @@ from fake_broker import Page
 from pytest_ebpf.broker.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pytest_ebpf.broker.client import Opened
@@ -59,16 +59,21 @@ class Broker:
 
 @contextlib.contextmanager
 def running(
-    run_directory: Path, *, uid: int | None = None, owner: int | None = None, mode: int = 0o700
+    run_directory: Path,
+    *,
+    script: Sequence[str] = (fake_broker.__file__,),
+    uid: int | None = None,
+    owner: int | None = None,
+    mode: int = 0o700,
 ) -> Iterator[Broker]:
-    """A broker that serves, or that has said why it does not."""
+    """A broker that serves, or that has said why it does not; by which Python script, with its first arguments."""
     run_directory.mkdir()
     run_directory.chmod(mode)
     if uid is not None:
         os.chown(run_directory, uid, -1)
     uid = os.geteuid() if uid is None else uid
     words = ["--run-dir", str(run_directory), "--uid", str(uid), "--owner", str(owner or os.getpid())]
-    command = [sys.executable, fake_broker.__file__, *words]
+    command = [sys.executable, *script, *words]
     with (
         (run_directory / "log").open("a+b") as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["packed_specs"]
 
 
+_FLAGS = ("at_exit", "data", "interrupted", "indirect")
+
+
 def packed_specs(machine: str | None = None) -> Iterator[tuple[int, bytes]]:
     """Yield the key in the map ``call_specs`` and the ``struct call_spec`` of each call that has one.
 
@@ -68,15 +71,20 @@ def _list(items: Sequence[bytes], layout: StructLayout, field: str) -> bytes:
 def _capture(capture: Capture) -> bytes:
     enums = layouts().enums
     flags = enums["capture_flag"]
+    base = min(capture.when, default=0)
     return _pack(
         layouts().structs["capture"],
         {
             "kind": enums["capture_kind"][f"CAPTURE_{capture.kind.upper()}"],
             "arg": capture.arg,
-            "flags": flags["CAPTURE_AT_EXIT"] * capture.at_exit | flags["CAPTURE_DATA"] * capture.data,
+            "flags": sum(flags[f"CAPTURE_{name.upper()}"] * getattr(capture, name) for name in _FLAGS),
             "length": enums["capture_length"][f"LENGTH_{capture.length.upper()}"],
             "length_arg": capture.length_arg,
             "size": capture.size,
+            "when": sum(1 << value - base for value in {*capture.when}),
+            "when_arg": capture.when_arg,
+            "when_mask": capture.when_mask,
+            "when_base": base,
         },
     )
 

@@ -20,8 +20,14 @@ class Capture:
     size: int = 0
     at_exit: bool = False
     data: bool = False
+    interrupted: bool = False
+    indirect: bool = False
     length: str = "fixed"
     length_arg: int = 0
+    when: tuple[int, ...] = ()
+    """Values of ``args[when_arg] & when_mask`` with which the argument is one; all if empty. Within 64 numbers."""
+    when_arg: int = 0
+    when_mask: int = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import brokers
 import call_stream
 import pytest
+import table_broker
 from tiers import require_command, require_root
 
 from pytest_ebpf.broker import launch
@@ -30,9 +32,19 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="module")
-def call_broker() -> Iterator[Path]:
-    """The run directory of a broker that lives as long as the module's tests."""
+def call_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The run directory of a broker that lives as long as the module's tests.
+
+    With a call table of their own in ``TABLE``, they are told what that says, whatever the product's says.
+    """
     require_root()
+    if hasattr(request.module, "TABLE"):
+        folder = tmp_path_factory.mktemp("broker")
+        script = [table_broker.__file__, str(table_broker.write(folder / "table", request.module.TABLE))]
+        with brokers.running(folder / "run", script=script) as broker:
+            assert "ready" in broker.first_line, broker.first_line
+            yield broker.run_directory
+        return
     path = launch.new_run_directory()
     yield path
     launch.finish(path)

@@ -11,6 +11,7 @@ import pytest
 from call_stream import DATA, Call, Tracing
 
 from pytest_ebpf.engine.control import DATA_LIMIT
+from pytest_ebpf.syscalls.table import CallSpec, Capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
 
 WILD = 0x10
 OPENAT, READ, WRITE, WRITEV, SENDMSG, RECVMSG, CONNECT, GETSOCKNAME, EXECVE = 257, 0, 1, 20, 46, 47, 42, 51, 59
+
+TABLE = {
+    READ: CallSpec((Capture("bytes", 1, 1, at_exit=True, data=True, length="result"),), ()),
+    WRITE: CallSpec((Capture("bytes", 1, 1, data=True, length="arg", length_arg=2),), ()),
+    WRITEV: CallSpec((Capture("vector", 1, 16, data=True, length="arg", length_arg=2),), ()),
+    CONNECT: CallSpec((Capture("bytes", 1, 1, length="arg", length_arg=2),), ()),
+    SENDMSG: CallSpec((Capture("message", 1, data=True),), ()),
+    RECVMSG: CallSpec((Capture("message", 1, at_exit=True, data=True),), ()),
+    GETSOCKNAME: CallSpec((Capture("bytes", 1, 1, at_exit=True, length="at_pointer", length_arg=2),), ()),
+    EXECVE: CallSpec((Capture("string", 0), Capture("strings", 1)), ()),
+    OPENAT: CallSpec((Capture("string", 1),), ()),
+}
 
 
 @pytest.fixture

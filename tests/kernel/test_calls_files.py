@@ -11,6 +11,8 @@ import pytest
 from call_stream import FILE
 from call_stream import tracing as tracing_of
 
+from pytest_ebpf.syscalls.table import CallSpec, Capture, Slot
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
     from call_stream import Call, Tracing
 
 OPENAT, DUP, SOCKET, ACCEPT4, FSYNC = 257, 32, 41, 288, 74
+TABLE = {
+    DUP: CallSpec((), (Slot("fd", 0), Slot("result"))),
+    SOCKET: CallSpec((), (Slot("result"),)),
+    FSYNC: CallSpec((), (Slot("fd", 0),)),
+    OPENAT: CallSpec((Capture("string", 1),), (Slot("base", 0, 1), Slot("result"))),
+    ACCEPT4: CallSpec((), (Slot("fd", 0), Slot("result"))),
+}
 
 
 @pytest.fixture

@@ -12,23 +12,23 @@ STRING, LATE = Capture("string", 0), Capture("bytes", 1, 8, at_exit=True)
 
 
 @pytest.mark.parametrize(
-    ("spec", "moves", "flags"),
+    ("spec", "flags"),
     [
-        (CallSpec((), ()), False, set()),
-        (CallSpec((STRING,), ()), False, {"used"}),
-        (CallSpec((STRING, LATE), ()), False, {"used", "late"}),
-        (CallSpec((), (Slot("fd", 0),)), False, {"used", "names"}),
-        (CallSpec((), (Slot("result"),)), False, {"used", "opens"}),
-        (CallSpec((), (Slot("cwd", 0, 0), Slot("result"))), False, {"used", "names", "opens"}),
-        (CallSpec((), ()), True, {"used", "moves"}),
+        (CallSpec((), ()), set()),
+        (CallSpec((STRING,), ()), {"used"}),
+        (CallSpec((STRING, LATE), ()), {"used", "late"}),
+        (CallSpec((), (Slot("fd", 0),)), {"used", "names"}),
+        (CallSpec((), (Slot("result"),)), {"used", "opens"}),
+        (CallSpec((), (Slot("cwd", 0, 0), Slot("result"))), {"used", "names", "opens"}),
+        (CallSpec((), (), moves=True), {"used", "moves"}),
     ],
 )
-def test_the_kernel_is_told_when_a_call_has_something_to_do(spec: CallSpec, moves: bool, flags: set[str]) -> None:  # noqa: FBT001 - a parameter
+def test_the_kernel_is_told_when_a_call_has_something_to_do(spec: CallSpec, flags: set[str]) -> None:
     layout = layouts().structs["call_spec"]
-    values = dict(zip(layout.names, layout.unpacker.unpack(_packed(spec, moves=moves)), strict=True))
+    values = dict(zip(layout.names, layout.unpacker.unpack(_packed(spec)), strict=True))
     assert {name for name in ("used", "names", "late", "opens", "moves") if values[name]} == flags
 
 
 def test_more_than_the_kernel_has_room_for_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^3 files for one system call: more than struct call_spec has room for$"):
-        _packed(CallSpec((), (Slot("fd", 0), Slot("fd", 1), Slot("result"))), moves=False)
+        _packed(CallSpec((), (Slot("fd", 0), Slot("fd", 1), Slot("result"))))

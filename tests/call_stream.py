@@ -8,6 +8,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from calls_stream import number_of
+
 from pytest_ebpf.broker import launch
 from pytest_ebpf.engine.layout import layouts
 from pytest_ebpf.engine.session import Session
@@ -22,27 +24,6 @@ ABIS = LAYOUTS.enums["call_abi"]
 FLAGS = LAYOUTS.enums["call_flag"]
 DATA = LAYOUTS.enums["data_flag"]
 FILE = LAYOUTS.enums["file_bit"]
-
-NUMBERS = {  # x86-64: arch/x86/entry/syscalls/syscall_64.tbl
-    "read": 0,
-    "write": 1,
-    "rt_sigreturn": 15,
-    "pause": 34,
-    "getpid": 39,
-    "fork": 57,
-    "clone": 56,
-    "vfork": 58,
-    "execve": 59,
-    "wait4": 61,
-    "getppid": 110,
-    "openat": 257,
-    "exit": 60,
-    "exit_group": 231,
-    "execveat": 322,
-    "io_uring_setup": 425,
-    "io_uring_enter": 426,
-    "io_uring_register": 427,
-}
 
 
 class Piece(NamedTuple):
@@ -189,7 +170,7 @@ class Tracing:
 
     def calls(self, name: str | int | None = None, *, pid: int | None = None) -> list[Call]:
         """The calls since the last time, of other processes only unless a pid is given."""
-        number = NUMBERS[name] if isinstance(name, str) else name
+        number = None if name is None else number_of(name)
         return [
             call
             for call in self.stream.feed(self.session.pull())

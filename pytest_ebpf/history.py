@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ebpf import procfs
@@ -40,19 +39,6 @@ class Happening(NamedTuple):
     life: Life
     record: Mapping[str, Any]
     detail: Any = None
-
-
-def _clock_offset() -> int:
-    """Return what this process's CLOCK_MONOTONIC is ahead of the kernel's (time_namespaces(7))."""
-    try:
-        text = Path("/proc/self/timens_offsets").read_text(encoding="ascii")
-    except OSError:
-        return 0
-    for line in text.splitlines():
-        clock, seconds, nanoseconds = line.split()
-        if clock == "monotonic":
-            return int(seconds) * 1_000_000_000 + int(nanoseconds)
-    return 0
 
 
 class History:
@@ -112,7 +98,7 @@ class History:
     def now(self) -> int:
         """Return the kernel's CLOCK_MONOTONIC in nanoseconds."""
         if self._offset is None:
-            self._offset = _clock_offset()
+            self._offset = procfs.clock_offset()
         return self._clock() - self._offset
 
     def check_process(self) -> None:

@@ -8,11 +8,24 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["alive", "numbers_as", "read_program"]
+__all__ = ["alive", "clock_offset", "numbers_as", "read_program"]
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 # start_time is rounded down to a tick, and read at two moments.
 _TOLERANCE_NS = 3 * _TICK_NS
+
+
+def clock_offset() -> int:
+    """Return what this process's CLOCK_MONOTONIC is ahead of the kernel's (time_namespaces(7))."""
+    try:
+        text = Path("/proc/self/timens_offsets").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    for line in text.splitlines():
+        clock, seconds, nanoseconds = line.split()
+        if clock == "monotonic":
+            return int(seconds) * 1_000_000_000 + int(nanoseconds)
+    return 0
 
 
 def numbers_as(pid: int, host_pid: int) -> str | None:

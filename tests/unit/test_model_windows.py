@@ -388,7 +388,7 @@ def test_a_child_forked_from_the_test_is_told_to_ask_in_the_test() -> None:
 
 def test_the_clock_of_a_time_namespace_is_set_right(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
-    monkeypatch.setattr("pytest_ebpf.history._clock_offset", lambda: 5)
+    monkeypatch.setattr("pytest_ebpf.procfs.clock_offset", lambda: 5)
     history = History(world.session, decode, clock=lambda: 105)
 
     assert history.now() == 100

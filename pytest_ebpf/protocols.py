@@ -40,5 +40,8 @@ class Session(Protocol):
     def missed(self) -> int:
         """Return how many runs of the programs the kernel skipped; asks the broker."""
 
-    def wait(self, timeout: float, /) -> bool:
-        """Block until there is something to pull (True) or `timeout` seconds are over."""
+    def snapshot(self) -> None:
+        """Have the calls that have not returned written, to be pulled."""
+
+    def wait(self, timeout: float, /, *others: int) -> bool:
+        """Block until there is something to pull (True), a descriptor is readable or `timeout` seconds are over."""

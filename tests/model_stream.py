@@ -6,11 +6,14 @@ unshare, exit. What each record says follows from what came before, as in a kern
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
-import time
+import select
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from calls_stream import ring_record
 
 from pytest_ebpf.history import History
 from pytest_ebpf.trace import Trace
@@ -55,6 +58,9 @@ class FakeSession:
         self.ring_size = 8 << 20
         self.window = 0
         self.pending: list[Record] = []
+        self.calls = b""
+        """Ring records of calls (`calls_stream`) that come with the next pull."""
+        self.snapshots = 0
         self.lost = dict.fromkeys(("lost_records", "lost_bytes", "lost_members", "left_members"), 0)
         self.skipped = 0
         self.later: list[Any] = []
@@ -64,8 +70,8 @@ class FakeSession:
     def pull(self) -> bytes:
         self.pulls += 1
         records, self.pending = self.pending, []
-        data = pickle.dumps(records)
-        return len(data).to_bytes(8, "little") + data if records else b""
+        calls, self.calls = self.calls, b""
+        return (ring_record(pickle.dumps(records)) if records else b"") + calls
 
     def counters(self) -> dict[str, int]:
         return dict(self.lost)
@@ -73,15 +79,18 @@ class FakeSession:
     def missed(self) -> int:
         return self.skipped
 
-    def wait(self, timeout: float) -> bool:
+    def snapshot(self) -> None:
+        self.snapshots += 1
+
+    def wait(self, timeout: float, *others: int) -> bool:
         """Let the next thing happen that a test has put into `later`; then, nothing does until the time is over."""
         self.waits.append(timeout)
-        if self.pending:
+        if self.pending or self.calls:
             return True
         if self.later:
             self.later.pop(0)()
             return True
-        time.sleep(timeout)
+        select.select(others, [], [], None if timeout == math.inf else timeout)
         return False
 
 
@@ -89,9 +98,9 @@ def decode(data: bytes) -> Iterable[Record]:
     """Decode what `FakeSession.pull` returned, also several of them joined."""
     records: list[Record] = []
     while data:
-        end = 8 + int.from_bytes(data[:8], "little")
-        records.extend(pickle.loads(data[8:end]))  # noqa: S301 - our own
-        data = data[end:]
+        size = int.from_bytes(data[:4], "little")
+        records.extend(pickle.loads(data[8 : 8 + size]))  # noqa: S301 - our own
+        data = data[8 + (size + 7) // 8 * 8 :]
     return records
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import select
 import threading
@@ -194,11 +195,12 @@ class Session:
         os.ftruncate(self._spill_fd, 0)
         return b"".join(pieces)
 
-    def wait(self, timeout: float) -> bool:
+    def wait(self, timeout: float, *others: int) -> bool:
         """Block until the kernel has put a record into the ring.
 
         Args:
-            timeout: Seconds.
+            timeout: Seconds; `math.inf`: as long as it takes.
+            others: Descriptors that end the wait too, when they are readable.
 
         Returns:
             Whether there is something to pull.
@@ -210,6 +212,8 @@ class Session:
         poll = select.poll()
         poll.register(self._ring.fd, select.POLLIN)
         poll.register(self._connection.fileno(), select.POLLIN)
+        for other in others:
+            poll.register(other, select.POLLIN)
         # From here on the broker leaves the ring to us, and each record wakes.
         self._control.wake = True
         try:
@@ -217,8 +221,10 @@ class Session:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False
-                poll.poll(left * 1000)
+                ready = poll.poll(None if left == math.inf else left * 1000)
                 self._connection.raise_if_dead()
+                if any(fd in others for fd, _ in ready):
+                    return self._has_records()
             return True
         finally:
             self._control.wake = False

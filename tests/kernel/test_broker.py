@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import mmap
 import os
 import shutil
@@ -75,6 +76,19 @@ def test_a_session_sees_what_its_process_runs(run_directory: Path) -> None:
     with contextlib.closing(session_of(launch.connect(run_directory, os.getpid()))) as session:
         subprocess.run(["/bin/true"], check=True)
         assert executed(session) == [b"/bin/true"]
+
+
+def test_a_wait_ends_with_a_record_or_with_another_descriptor(run_directory: Path) -> None:
+    with contextlib.closing(session_of(launch.connect(run_directory, os.getpid()))) as session:
+        session.pull()
+        child = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
+        with child, contextlib.closing(os.fdopen(os.pidfd_open(child.pid))) as ended:
+            assert session.wait(math.inf, ended.fileno()), "what it has done already was not seen"
+            session.pull()
+            child.communicate(timeout=60)
+            assert session.wait(math.inf, ended.fileno()), "its end was not seen"
+            session.pull()
+            assert not session.wait(math.inf, ended.fileno()), "there is nothing to pull"
 
 
 def test_the_broker_itself_is_in_no_trace(run_directory: Path) -> None:

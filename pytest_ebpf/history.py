@@ -206,6 +206,10 @@ class History:
         ]
         return sorted(found, key=lambda each: each.time_ns)
 
+    def told(self, number: int, start: int) -> list[Happening]:
+        """Return what happened in a window from the `start`-th on that was told of, in the order of the telling."""
+        return self._happenings.get(number, [])[start:]
+
     def lossy(self) -> bool:
         """Whether any record was lost since the session began."""
         return bool(self.session.counters().get("lost_records", 0))
@@ -264,6 +268,7 @@ class History:
         child.threads_identity.setdefault(identity["host_tid"], identity)
         if record["thread"]:
             child.threads += 1
+            child.tids[identity["host_tid"]] = identity["tid"]
             self._note("thread-start", child, record)
             return
         child.born(actor, identity, time_ns, record["window"])

@@ -38,6 +38,7 @@ class Life:
         "origin",
         "threads",
         "threads_identity",
+        "tids",
         "touched",
     )
 
@@ -65,6 +66,8 @@ class Life:
         self.threads = 1
         self.threads_identity: dict[int, Identity] = {}
         """The latest of each living thread, by its number in the initial pid namespace."""
+        self.tids: dict[int, int] = {}
+        """What the test sees each thread under, also one that ended, by its number in the initial pid namespace."""
         self.touched: set[int] = set()
         """The windows in which it executed, changed, left or ended."""
 
@@ -98,6 +101,7 @@ class Life:
 
     def see(self, identity: Identity, time_ns: int) -> None:
         """Learn a thread's state."""
+        self.tids[identity["host_tid"]] = identity["tid"]
         is_leader = identity["host_tid"] == identity["host_pid"]
         known_leader = self.identity is not None and (self.identity["host_tid"] == self.identity["host_pid"])
         if not is_leader and known_leader:

@@ -172,6 +172,11 @@ class Syscall:
         return self.raw_call.host_tid
 
     @property
+    def tid(self) -> int | None:
+        """The same as the test sees it; 0 if it cannot; None: the record of the thread's birth was lost."""
+        return self.process.life.tids.get(self.host_tid)
+
+    @property
     def time_ns(self) -> int:
         """When it was entered (CLOCK_MONOTONIC)."""
         return self.raw_call.entered_ns

@@ -32,7 +32,7 @@ def _prepare() -> None:
 class Tracer:
     """Opens a session when it is first wanted, and another where a test wants a ring of another size."""
 
-    def __init__(self, run_directory: Path, owner: int, broker: str | None, *, ends: bool) -> None:
+    def __init__(self, run_directory: Path, owner: int, broker: str | None, *, ends: bool, calls: bool = True) -> None:
         """Prepare; nothing is started yet.
 
         Args:
@@ -40,11 +40,13 @@ class Tracer:
             owner: pid of pytest, under xdist of its controller: the broker ends with it.
             broker: Socket of an administrator's broker, which is used in its stead.
             ends: Whether `close` ends the run's broker too.
+            calls: Whether the session can record system calls.
         """
         self._run_directory = run_directory
         self._owner = owner
         self._broker = broker
         self._ends = ends
+        self._calls = calls
         self._session: Session | None = None
         self._history: History | None = None
 
@@ -68,13 +70,13 @@ class Tracer:
             from pytest_ebpf.engine.session import Session  # noqa: PLC0415 - likewise
             from pytest_ebpf.history import History  # noqa: PLC0415 - likewise
 
-            opened = client.open(ring_size, calls=True)
+            opened = client.open(ring_size, calls=self._calls)
             # The new session has taken over all that the former held; only now may the former go.
             former = self._session
             self._session = Session(opened.ring_fd, opened.control_fd, opened.spill_fd, ring_size, client)
             if former is not None:
                 former.close()
-            self._history = History(self._session, Decoder().decode, calls=CallStore())
+            self._history = History(self._session, Decoder().decode, calls=CallStore() if self._calls else None)
         return self._history
 
     def pull(self) -> None:

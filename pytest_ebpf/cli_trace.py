@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import math
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, TextIO
 
 from pytest_ebpf import report
 from pytest_ebpf.broker.launch import new_run_directory
-from pytest_ebpf.errors import BrokerError, Unavailable
-from pytest_ebpf.jsonable import losses_to_dict, process_to_dict
-from pytest_ebpf.settings import Settings
+from pytest_ebpf.cli_calls import Calls, Choice, Lines, wanted_calls
+from pytest_ebpf.engine.control import DATA_LIMIT
+from pytest_ebpf.errors import BrokerError, Unavailable, UsageError
+from pytest_ebpf.jsonable import losses_to_dict, process_to_dict, syscall_to_dict
+from pytest_ebpf.processes import Process
+from pytest_ebpf.settings import Settings, parse_size
+from pytest_ebpf.syscalls.call import Syscall
 from pytest_ebpf.trace import Trace
 from pytest_ebpf.tracer import Tracer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pytest_ebpf.history import History
-    from pytest_ebpf.losses import Losses
 
 __all__ = ["main", "parser", "run", "to_json", "to_text"]
 
@@ -36,18 +42,67 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the subcommand's arguments."""
     made = argparse.ArgumentParser(
         prog="pytest-ebpf trace",
-        usage="pytest-ebpf trace [--json] [--environ] -- COMMAND [ARGUMENT ...]",
-        description="Run a command and draw the tree of its processes. The exit status is the command's.",
+        usage="pytest-ebpf trace [--syscalls[=SET]] [OPTION ...] -- COMMAND [ARGUMENT ...]",
+        description="Run a command and draw the tree of its processes, or write its system calls as strace(1) does. "
+        "The exit status is the command's.",
     )
     made.add_argument(
+        "--syscalls",
+        metavar="[=SET]",
+        help="write the system calls, each when it has returned; SET: only these, as strace's -e takes them: names, "
+        "patterns, %%groups, separated by commas, ! before all of them: all others",
+    )
+    made.add_argument("--times", action="store_true", help="write when each call was entered, and how long it took")
+    made.add_argument("--paths", action="store_true", help="write what the file descriptors are")
+    made.add_argument(
+        "--data",
+        type=_data_limit,
+        default=0,
+        metavar="N",
+        help=f"write up to N bytes of what each call reads or writes (default: 0; at most {DATA_LIMIT})",
+    )
+    form = made.add_mutually_exclusive_group()
+    form.add_argument("--summary", action="store_true", help="count the calls, and do not write them")
+    form.add_argument(
         "--json",
         action="store_true",
-        help="print one JSON object a line: each process with all its fields, then the losses; the command's own "
-        "standard output goes to standard error",
+        help="print one JSON object a line: each call and each process with all its fields, then the losses; the "
+        "command's own standard output goes to standard error, unless there is -o",
     )
     made.add_argument("--environ", action="store_true", help="show the environment of each program too (with --json)")
+    made.add_argument("-o", "--output", metavar="FILE", help="write to this file, and not to standard output")
     made.add_argument("command", nargs="+", metavar="COMMAND", help="what to run, and its arguments")
     return made
+
+
+def _data_limit(word: str) -> int:
+    try:
+        limit = parse_size(word, "--data")
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("--data: ")) from None
+    if limit > DATA_LIMIT:
+        raise argparse.ArgumentTypeError(f"at most {DATA_LIMIT} bytes of a call's data can be copied, not {word}")
+    return limit
+
+
+def _options(words: Sequence[str]) -> tuple[argparse.Namespace, Choice | None]:
+    """Read the command line; exit with status 2 if it cannot be understood."""
+    made = parser()
+    # The option's value is optional, and no word that follows can be taken for it: that is the command.
+    end = words.index("--") if "--" in words else len(words)
+    options = made.parse_args(
+        ["--syscalls=all" if word == "--syscalls" else word for word in words[:end]] + [*words[end:]]
+    )
+    if options.syscalls is None:
+        for name in ("times", "paths", "data", "summary"):
+            if getattr(options, name):
+                made.error(f"argument --{name}: it is about system calls: say --syscalls too")
+        return options, None
+    try:
+        wanted = wanted_calls(options.syscalls)
+    except UsageError as error:
+        made.error(f"argument --syscalls: {error}")
+    return options, Choice(wanted=wanted, times=options.times, paths=options.paths, summary=options.summary)
 
 
 def main(words: Sequence[str]) -> int:
@@ -56,16 +111,28 @@ def main(words: Sequence[str]) -> int:
     Args:
         words: The command line after ``trace``.
     """
-    options = parser().parse_args(words)
+    options, choice = _options(words)
     try:
-        tracer = Tracer(new_run_directory(), os.getpid(), os.environ.get("PYTEST_EBPF_BROKER") or None, ends=True)
+        out = sys.stdout if options.output is None else open(options.output, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - of the same name as typed; closed below
+    except OSError as error:
+        sys.stderr.write(f"pytest-ebpf trace: {options.output!r} cannot be written: {error.strerror}\n")
+        return _CANNOT_TRACE
+    broker = os.environ.get("PYTEST_EBPF_BROKER") or None
+    try:
+        tracer = Tracer(new_run_directory(), os.getpid(), broker, ends=True, calls=choice is not None)
         try:
             history = tracer.history(Settings().ring_size)
             session = tracer.session
             session.capture_environ = options.environ
-            return run(options.command, history, as_json=options.json)
+            if choice is not None:
+                session.children_only = True
+                session.data_limit = options.data
+                session.want_calls(choice.wanted)
+            return run(options.command, history, as_json=options.json, calls=choice, out=out)
         finally:
             tracer.close()
+            if out is not sys.stdout:
+                out.close()
     except (Unavailable, BrokerError) as error:
         sys.stderr.write(f"{error}\n")
         return _CANNOT_TRACE
@@ -76,6 +143,7 @@ def run(
     history: History,
     *,
     as_json: bool,
+    calls: Choice | None = None,
     out: TextIO | None = None,
 ) -> int:
     """Run a command in a session of its own; return its exit status as a shell would.
@@ -83,31 +151,86 @@ def run(
     Args:
         command: And its arguments.
         history: Of a session that is open, and this process's.
-        as_json: One object a line, not a tree.
+        as_json: One object a line, not text.
+        calls: Which system calls to write as they return; None: none, and the session records none.
         out: Where to print; None: standard output.
     """
     out = sys.stdout if out is None else out
     with Trace(history) as trace:
+        live = None if calls is None or calls.summary else _live(trace, calls, as_json=as_json)
         try:
-            # Standard output is for the JSON alone.
-            process = subprocess.Popen(command, stdout=sys.stderr if as_json else None)
+            # Where the JSON goes, nothing else does.
+            process = subprocess.Popen(command, stdout=sys.stderr if as_json and out is sys.stdout else None)
         except OSError as error:
             sys.stderr.write(f"pytest-ebpf trace: {command[0]!r} cannot be run: {error.strerror}\n")
             return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
-        try:
-            status = process.wait()
-        except KeyboardInterrupt:  # the terminal sent it to the command too
-            status = process.wait()
-        lines = to_json(trace) if as_json else to_text(trace)
-        for line in lines:
-            print(line, file=out, flush=True)
+        with _interrupts_are_the_commands():
+            status = process.wait() if live is None else _follow(process, trace, lambda: _print(live(), out))
+        _print(_rest(trace, calls, as_json=as_json), out)
     return _BY_SIGNAL - status if status < 0 else status
+
+
+@contextlib.contextmanager
+def _interrupts_are_the_commands() -> Iterator[None]:
+    """Leave it to the command what a Ctrl-C does: the terminal sends it there too."""
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+def _live(trace: Trace, choice: Choice, *, as_json: bool) -> Callable[[], Iterator[str]]:
+    """Return what gives the lines of what returned since it was last called."""
+    calls, lines = Calls(trace, choice.wanted), Lines(trace, choice)
+    if as_json:
+        return lambda: (json.dumps(syscall_to_dict(each)) for each in calls.take() if isinstance(each, Syscall))
+    return lambda: map(lines.write, calls.take())
+
+
+def _follow(process: subprocess.Popen[bytes], trace: Trace, show: Callable[[], None]) -> int:
+    """Show what is new whenever there is something, until the command has ended; return its status."""
+    session = trace.window.history.session
+    ended = os.pidfd_open(process.pid)
+    try:
+        while process.poll() is None:
+            session.wait(math.inf, ended)
+            show()
+        # Those of its descendants that live on are inside.
+        session.snapshot()
+        show()
+    finally:
+        os.close(ended)
+        status = process.wait()
+    return status
+
+
+def _print(lines: Iterable[str], out: TextIO) -> None:
+    try:
+        for line in lines:
+            print(line, file=out)
+        out.flush()
+    except BrokenPipeError:
+        # Whoever read has enough. The command goes on, and what is still in the buffer has to go somewhere.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, out.fileno())
+        os.close(nowhere)
+
+
+def _rest(trace: Trace, calls: Choice | None, *, as_json: bool) -> Iterator[str]:
+    """Return the lines that the end brings."""
+    if as_json:
+        yield from to_json(trace)
+    elif calls is None:
+        yield from to_text(trace)
+    else:
+        yield from _warnings(trace)
 
 
 def to_text(trace: Trace) -> Iterator[str]:
     """Draw the processes of a trace, without the one that runs them, and say what is missing."""
     yield from report.tree(trace.window, with_test=False)
-    yield from _warnings(trace.losses, trace.window.history.session.ring_size)
+    yield from _warnings(trace)
 
 
 def to_json(trace: Trace) -> Iterator[str]:
@@ -118,6 +241,10 @@ def to_json(trace: Trace) -> Iterator[str]:
     yield json.dumps(losses_to_dict(trace.losses))
 
 
-def _warnings(losses: Losses, ring_size: int) -> Iterator[str]:
-    for gap in losses.gaps(ring_size):
+def _warnings(trace: Trace) -> Iterator[str]:
+    window = trace.window
+    for gap in trace.losses.gaps(window.history.session.ring_size):
         yield f"incomplete: {gap.why}"
+    for life, _ in window.history.urings:
+        who = report.brief(Process(life, window))
+        yield f"incomplete: {who} set up an io_uring: its operations are not system calls"

@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from signal import Signals
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.credentials import Capabilities, Credentials
 from pytest_ebpf.events import Event, Exit
 from pytest_ebpf.namespaces import Namespaces
 from pytest_ebpf.processes import Execution, Process
+from pytest_ebpf.syscalls.values import Descriptor, PathName, Pointer, Unreadable
 
 if TYPE_CHECKING:
     from pytest_ebpf.losses import Losses
     from pytest_ebpf.programs import Program
+    from pytest_ebpf.syscalls.call import Syscall
 
-__all__ = ["event_to_dict", "losses_to_dict", "process_to_dict"]
+__all__ = ["event_to_dict", "losses_to_dict", "process_to_dict", "syscall_to_dict"]
 
 _OF_PROGRAM = (
     "comm",
@@ -107,6 +109,76 @@ def _plain(value: object) -> Any:  # noqa: PLR0911 - a table of types
     if isinstance(value, Mapping):
         return dict(value)
     return list(value) if isinstance(value, tuple) else value
+
+
+def syscall_to_dict(call: Syscall) -> dict[str, Any]:
+    """Return all fields of a system call, as `process_to_dict` does for a process.
+
+    Of an argument, and of a field of a structure, that is not known, or not whole, ``unknown`` and ``truncated``
+    have the way to it: ``addr.path``, ``iov[1].base``. Flags are objects with ``value`` and ``names``, descriptors
+    with ``fd`` and ``file``, paths with ``path``, made absolute, and ``raw``, as it was passed. Addresses are
+    hexadecimal; data is text with one letter, U+0000 to U+00FF, for each byte (Latin-1).
+    """
+    notes = _Notes({}, [])
+    raw = call.raw_call
+    tid = Gap("the record of the thread's birth was lost") if call.tid is None else call.tid
+    return {
+        "type": "syscall",
+        "name": call.name,
+        "abi": call.abi,
+        "number": call.number,
+        "process": _reference(call.process),
+        "tid": _argument(tid, "tid", notes),
+        "host_tid": call.host_tid,
+        "raw_args": [hex(word) for word in call.raw_args],
+        "args": {name: _argument(call.raw(name), name, notes) for name in call.kinds},
+        "result": _argument(call.result, "result", notes),
+        "errno": call.errno,
+        "error": call.error,
+        "time_ns": call.time_ns,
+        "duration": call.duration,
+        "window": raw.window,
+        "unfinished": call.unfinished,
+        "in_progress": call.in_progress,
+        "denied": call.denied,
+        "truncated": notes.truncated,
+        "unknown": notes.unknown,
+    }
+
+
+class _Notes(NamedTuple):
+    unknown: dict[str, str]
+    truncated: list[str]
+
+
+def _argument(value: object, where: str, notes: _Notes) -> Any:  # noqa: C901, PLR0911 - a table of types
+    if isinstance(value, Cut):
+        notes.truncated.append(where)
+        return _argument(value.value, where, notes)
+    if isinstance(value, Gap):
+        notes.unknown[where] = value.why
+        return None
+    if isinstance(value, Unreadable):
+        notes.unknown[where] = f"the kernel could not read it either at {value}"
+        return None
+    if isinstance(value, Descriptor):
+        return {"fd": int(value), "file": None if value.file is None else _argument(value.file, where, notes)}
+    if isinstance(value, PathName):
+        return {"path": str(value), "raw": value.raw}
+    if isinstance(value, Pointer):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, tuple):
+        return [_argument(each, f"{where}[{at}]", notes) for at, each in enumerate(value)]
+    if isinstance(value, Mapping):
+        return {name: _argument(each, f"{where}.{name}", notes) for name, each in value.items()}
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: _argument(getattr(value, name), f"{where}.{name}", notes) for name in names}
+    if isinstance(value, int) and hasattr(value, "names"):
+        return {"value": int(value), "names": list(value.names)}
+    return value
 
 
 def event_to_dict(event: Event) -> dict[str, Any]:

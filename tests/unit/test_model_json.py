@@ -165,7 +165,8 @@ def run(world: World, *command: str, as_json: bool, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("pytest_ebpf.history.History.check_process", lambda _: None)
     monkeypatch.setattr("pytest_ebpf.history.History.is_running", lambda *_: False)
     out = io.StringIO()
-    status = cli_trace.run(command, History(world.session, decode), as_json=as_json, out=out)
+    monkeypatch.setattr("sys.stdout", out)
+    status = cli_trace.run(command, History(world.session, decode), as_json=as_json)
     return status, out.getvalue().splitlines()
 
 

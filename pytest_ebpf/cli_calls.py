@@ -1,0 +1,167 @@
+"""What ``pytest-ebpf trace --syscalls`` shows: a command's system calls, each when it has returned."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from pytest_ebpf.engine.calls import ABIS
+from pytest_ebpf.errors import UsageError
+from pytest_ebpf.events import Exit, ThreadExit, make_event
+from pytest_ebpf.report import printable
+from pytest_ebpf.syscalls import text
+from pytest_ebpf.syscalls.call import Syscall
+from pytest_ebpf.syscalls.numbers import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
+
+    from pytest_ebpf.lives import Life
+    from pytest_ebpf.trace import Trace
+
+__all__ = ["Calls", "Choice", "Ending", "Lines", "wanted_calls"]
+
+Ending = Exit | ThreadExit
+
+_COLUMN = 39  # where strace(1) writes the result, unless -a says otherwise
+_NO_RETURN = {"exit", "exit_group"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What of a command's system calls to show, and how."""
+
+    wanted: Mapping[str, AbstractSet[int]] | None = None
+    """By ABI, which of them; None: all."""
+    times: bool = False
+    """When each was entered, and how long it took."""
+    paths: bool = False
+    """What the descriptors are."""
+    summary: bool = False
+    """Counts and times, and not the calls."""
+
+
+def wanted_calls(text: str) -> Mapping[str, AbstractSet[int]] | None:
+    """Return the system calls that a set names, by ABI; None: all.
+
+    Raises:
+        UsageError: There is none of such a name.
+    """
+    if text == "all":
+        return None
+    wanted: dict[str, set[int]] = {abi: set() for abi in ABIS}
+    for word in text.removeprefix("!").split(","):
+        found = {abi: {number for number, name in names(abi).items() if fnmatchcase(name, word)} for abi in ABIS}
+        if not any(found.values()):
+            raise UsageError(f"there is no system call {word!r}")
+        for abi, numbers in found.items():
+            wanted[abi] |= numbers
+    if text.startswith("!"):
+        return {abi: set(names(abi)) - numbers for abi, numbers in wanted.items()}
+    return wanted
+
+
+class Calls:
+    """The calls of a command and its descendants, and the ends of their threads: each is told once."""
+
+    def __init__(self, trace: Trace, wanted: Mapping[str, AbstractSet[int]] | None) -> None:
+        """Begin with the trace's window.
+
+        Args:
+            trace: Of the process that runs the command, whose own calls are left out.
+            wanted: By ABI, which of them; None: all.
+        """
+        self._window = trace.window
+        self._history = trace.window.history
+        self._wanted = wanted
+        self._calls = self._happenings = 0
+
+    def take(self) -> list[Syscall | Ending]:
+        """Return what is new, in the order in which it returned or ended."""
+        self._window.update()
+        found: list[tuple[int, Syscall | Ending]] = [*self._take_calls(), *self._take_endings()]
+        found.sort(key=lambda each: each[0])
+        return [item for _, item in found]
+
+    def _take_calls(self) -> Iterator[tuple[int, Syscall]]:
+        store = self._history.calls
+        first, self._calls = self._calls, len(store)
+        # What was in progress may have returned since: both records are there, the return's behind.
+        places = {}
+        for place in range(first, self._calls):
+            raw = store.call(place)
+            if self._wanted is None or raw.number in self._wanted.get(raw.abi, ()):
+                places[raw.host_tid, raw.entered_ns] = place
+        for place in places.values():
+            call = Syscall(place, self._window)
+            if not self._is_ours(call.process.life, call.raw_call.time_ns):
+                yield call.raw_call.time_ns, call
+
+    def _take_endings(self) -> Iterator[tuple[int, Ending]]:
+        happenings = self._history.told(self._window.first, self._happenings)
+        self._happenings += len(happenings)
+        for happening in happenings:
+            if happening.kind == "exit" and not self._is_ours(happening.life, happening.time_ns):
+                event = make_event(happening, self._window)
+                assert isinstance(event, Exit | ThreadExit)  # noqa: S101 - such happenings become nothing else
+                yield event.time_ns, event
+
+    def _is_ours(self, life: Life, time_ns: int) -> bool:
+        """Whether it is of this process, or of its child before that executed the command."""
+        root = self._history.root
+        if root is None or life is root:
+            return life is root
+        return life.creator is root and (not life.executed or time_ns < life.executed[0].time_ns)
+
+
+class Lines:
+    """Writes calls and ends of threads as ``strace -f`` does, a line each.
+
+    Whose a line is, it says from the second thread's first line on.
+    """
+
+    def __init__(self, trace: Trace, choice: Choice) -> None:
+        """Prepare it."""
+        self._choice = choice
+        self._first: object = None
+        self._several = False
+        # What the wall clock is ahead of the kernel's monotonic one.
+        self._ahead = time.time_ns() - trace.window.history.now()
+
+    def write(self, item: Syscall | Ending) -> str:
+        """Write a line."""
+        who = item.tid or f"host:{item.host_tid}"
+        self._first = self._first or who
+        self._several = self._several or who != self._first
+        head = f"{who:<5} " if self._several else ""
+        if self._choice.times:
+            head += self._clock(item.time_ns)
+        line = self._call(head, item) if isinstance(item, Syscall) else head + _ending(item)
+        return printable(line)
+
+    def _clock(self, time_ns: int) -> str:
+        seconds, nanoseconds = divmod(time_ns + self._ahead, 1_000_000_000)
+        return f"{time.strftime('%H:%M:%S', time.localtime(seconds))}.{nanoseconds // 1000:06} "
+
+    def _call(self, head: str, call: Syscall) -> str:
+        abi = "" if call.abi == "native" else f"[{call.abi}] "
+        inside = call.in_progress or (call.unfinished and call.name not in _NO_RETURN)
+        arguments = text.arguments(call, paths=self._choice.paths) + (" <unfinished ...>" if inside else "")
+        if call.in_progress:
+            return f"{head}{abi}{call.name}({arguments}"
+        line = f"{head}{abi}{call.name}({arguments})".ljust(_COLUMN)
+        line += f" = {text.outcome(call, paths=self._choice.paths)}"
+        if self._choice.times and call.duration is not None:
+            line += f" <{call.duration:.6f}>"
+        return line
+
+
+def _ending(event: Ending) -> str:
+    if event.signal is None:
+        return f"+++ exited with {event.exit_code} +++"
+    name = getattr(event.signal, "name", f"signal {event.signal}")
+    dumped = " (core dumped)" if isinstance(event, Exit) and event.core_dumped else ""
+    return f"+++ killed by {name}{dumped} +++"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from e2e import inner
 from tiers import require_root
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ class Suite:
         (self.path / name).write_text(text, encoding="utf-8")
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", "--ebpf=require", *arguments]
+        return inner.command("-W", "error", *arguments)
 
     def run(self, *arguments: str, through: tuple[str, ...] = ()) -> pytest.RunResult:
-        """Run the suite; the last of two options that contradict wins, as anywhere in pytest."""
+        """Run the suite."""
         return self.pytester.run(*through, *self.command(*arguments), timeout=120)
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:

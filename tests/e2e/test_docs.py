@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from e2e import inner
 from tiers import require_command
 
 import pytest_ebpf
@@ -28,23 +27,6 @@ def _tests_of(text: str) -> list[str]:
     return [code for code in _PYTHON.findall(text) if re.search(r"^def test_", code, re.MULTILINE)]
 
 
-def _run(folder: Path, *arguments: str) -> str:
-    """Run the tests in a folder, in a pytest of its own; return what it printed."""
-    done = subprocess.run(
-        [
-            Path(sys.executable).with_name("pytest"),
-            *("--ebpf=require", "--tb=short", "-p", "no:cacheprovider", "-c", "/dev/null", f"--rootdir={folder}"),
-            *arguments,
-            folder,
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.stdout
-
-
 PAGES_WITH_TESTS = [page for page in PAGES if page.name != "failures.md" and _tests_of(page.read_text())]
 
 
@@ -59,8 +41,8 @@ def test_every_test_on_a_page_passes_as_it_stands(page: Path, tmp_path: Path) ->
     for number, code in enumerate(codes):
         (tmp_path / f"test_{page.stem}_{number}.py").write_text(code)
     expected = sum(len(re.findall(r"^def test_", code, re.MULTILINE)) for code in codes)
-    output = _run(tmp_path)
-    assert re.search(rf"^=+ {expected} passed in ", output, re.MULTILINE), output
+    output = inner.run(tmp_path)
+    assert inner.ended_with(f"{expected} passed", output), output
 
 
 def test_the_hooks_on_the_how_to_page_do_what_it_says(tmp_path: Path) -> None:
@@ -73,10 +55,10 @@ def test_the_hooks_on_the_how_to_page_do_what_it_says(tmp_path: Path) -> None:
         "def test_leaves(ebpf_trace):\n    subprocess.Popen(['sleep', '1'])\n\n\n"
         "def test_fails(ebpf_trace):\n    ebpf_trace.assert_spawned('cc1')\n"
     )
-    output = _run(tmp_path)
+    output = inner.run(tmp_path)
     assert "AssertionError: test_leaves left processes behind" in output
     assert "compilers 0" in output
-    assert re.search(r"^=+ 1 failed, 1 passed, 1 error in ", output, re.MULTILINE), output
+    assert inner.ended_with("1 failed, 1 passed, 1 error", output), output
 
 
 def normal(text: str) -> str:
@@ -91,10 +73,10 @@ def normal(text: str) -> str:
 def test_every_failure_shown_fails_with_the_message_shown(code: str, message: str, tmp_path: Path) -> None:
     require_command("unshare")
     (tmp_path / "test_failure.py").write_text(code)
-    output = _run(tmp_path)
+    output = inner.run("--tb=short", tmp_path)
     raised = "\n".join(line[4:] for line in output.splitlines() if line.startswith("E   "))
     assert normal(raised).splitlines() == normal(message).splitlines(), output
-    assert re.search(r"^=+ 1 failed in ", output, re.MULTILINE), output
+    assert inner.ended_with("1 failed", output), output
 
 
 def test_six_failures_are_shown() -> None:

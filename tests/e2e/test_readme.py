@@ -4,30 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
-
-from tiers import require_command
 
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text()
-
-
-def test_the_example_passes_as_it_stands(tmp_path: Path) -> None:
-    require_command("bwrap")
-    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
-    assert example
-    (tmp_path / "test_readme.py").write_text(example[1])
-    pytest_command = Path(sys.executable).with_name("pytest")
-    done = subprocess.run(
-        [pytest_command, "--ebpf=require", "-p", "no:cacheprovider", "-c", "/dev/null", tmp_path],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert re.search(r"^=+ 1 passed in ", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_the_two_commands_stand_in_the_first_screen_and_can_be_run() -> None:

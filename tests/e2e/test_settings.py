@@ -26,6 +26,14 @@ def test_plain():
     pass
 """
 
+MARKED = """
+import pytest
+
+@pytest.mark.ebpf({marker})
+def test_marked(ebpf_trace):
+    pass
+"""
+
 NEEDS = "pytest-ebpf: the kernel takes tracing programs only from a privileged process"
 
 
@@ -82,9 +90,9 @@ def test_without_privilege_tests_fail_where_tracing_is_required(
 
 
 def test_switched_off_no_test_is_traced_even_with_privilege(own_broker: Suite) -> None:
-    own_broker.file("test_it.py", TRACED)
+    own_broker.file("test_it.py", TRACED + MARKED.format(marker="window='test'"))
     result = own_broker.run("--ebpf=off", "-rs")
-    result.assert_outcomes(skipped=1, passed=1)
+    result.assert_outcomes(skipped=2, passed=1)
     result.stdout.fnmatch_lines(["SKIPPED * pytest-ebpf is switched off (--ebpf=off)"])
     assert not own_broker.run_directories()
 
@@ -207,22 +215,23 @@ def test_a_bad_ini_value_ends_pytest_with_one_line(suite: Suite) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("marker", "text"),
-    [
-        (
-            "ring='16M'",
-            "@pytest.mark.ebpf has no setting 'ring'; it has ring_size, window, environ, argv_limit",
-        ),
-        ("'16M'", "@pytest.mark.ebpf takes names only, such as ring_size='16M', not '16M'"),
-        ("window='all'", "@pytest.mark.ebpf(window=...): 'all' is not one of fixture, test, call"),
-    ],
-)
-def test_a_bad_marker_is_an_error_of_its_test_alone(suite: Suite, marker: str, text: str) -> None:
-    suite.file("test_it.py", f"import pytest\n{TRACED}\n\ntest_traced = pytest.mark.ebpf({marker})(test_traced)\n")
+BAD_MARKERS = {
+    "ring='16M'": "@pytest.mark.ebpf has no setting 'ring'; it has ring_size, window, environ, argv_limit",
+    "'16M'": "@pytest.mark.ebpf takes names only, such as ring_size='16M', not '16M'",
+    "window='all'": "@pytest.mark.ebpf(window=...): 'all' is not one of fixture, test, call",
+    "ring_size='4096'": (
+        "@pytest.mark.ebpf(ring_size=...): a ring has a power of two of bytes, from 64K to 1G, not 4096; try 8M"
+    ),
+}
+
+
+def test_a_bad_marker_is_an_error_of_its_test_alone_and_says_what_is_good(suite: Suite) -> None:
+    for number, marker in enumerate(BAD_MARKERS):
+        suite.file(f"test_bad_{number}.py", MARKED.format(marker=marker))
+    suite.file("test_good.py", TRACED)
     result = suite.run("--strict-markers")
-    result.assert_outcomes(errors=1, passed=1)
-    assert text in result.stdout.lines
+    result.assert_outcomes(errors=len(BAD_MARKERS), passed=2)
+    assert [line for line in result.stdout.lines if line.startswith("@pytest.mark.ebpf")] == [*BAD_MARKERS.values()]
 
 
 def test_help_tells_of_each_option_and_markers_of_the_marker(suite: Suite) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.syscalls.kinds import KINDS, Memory, register
 from pytest_ebpf.syscalls.table import Capture
-from pytest_ebpf.syscalls.values import Fields, Missing, Pointer, quoted
+from pytest_ebpf.syscalls.values import Fields, Missing, Pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_ebpf.engine.calls import Piece
     from pytest_ebpf.syscalls.kinds import Kind
@@ -55,10 +54,6 @@ class Data(Memory):
         del view
         return _cut(self, piece, piece.data)
 
-    def whole_text(self, value: bytes) -> str:
-        """Quote it."""
-        return quoted(value) if isinstance(value, bytes) else str(value)
-
 
 @register("data_out")
 class DataOut(Data):
@@ -88,10 +83,6 @@ class TextOut(DataOut):
         del view
         return _cut(self, piece, os.fsdecode(piece.data.removesuffix(b"\0")))
 
-    def whole_text(self, value: str) -> str:
-        """Quote it."""
-        return quoted(value) if isinstance(value, str) else str(value)
-
 
 class Member:
     """A field of a structure: its code (module `struct`) and how it is written."""
@@ -112,17 +103,23 @@ class Member:
 class Structure:
     """A C structure of the machine's own ABI."""
 
-    def __init__(self, *members: Member, text: Callable[[Mapping[str, Any]], str] | None = None) -> None:
+    def __init__(
+        self,
+        *members: Member,
+        text: Callable[[Mapping[str, Any]], str] | None = None,
+        pick: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
+    ) -> None:
         """Describe it.
 
         Args:
             members: In order, with their padding (module `struct`'s ``x``) said by the codes.
             text: Writes its fields as strace does; None: ``{name=value, …}``.
+            pick: Returns those that mean something; None: all do.
         """
         self._members = members
         self._unpack = struct.Struct("@" + "".join(member.code for member in members))
         self.size = self._unpack.size
-        self._text = text
+        self._text, self._pick = text, pick
 
     def read(self, data: bytes, at: int = 0) -> Fields:
         """Return its fields."""
@@ -132,7 +129,7 @@ class Structure:
             for member, value in zip(self._members, values, strict=True)
             if not member.name.startswith("_")
         }
-        return Fields(fields, self._text(fields) if self._text else "")
+        return Fields(self._pick(fields) if self._pick else fields, self._text)
 
 
 class StructureKind(Memory):
@@ -186,16 +183,6 @@ class ListKind(Memory):
         size = self._shape.size
         found = tuple(self._shape.read(piece.data, at) for at in range(0, len(piece.data) // size * size, size))
         return _cut(self, piece, found)
-
-    def whole_text(self, value: Any) -> str:
-        """Write all."""
-        if not isinstance(value, tuple):
-            return str(value)
-        return "[" + ", ".join(str(each) for each in value) + "]"
-
-    def cut_text(self, value: Cut) -> str:
-        """Write what there is."""
-        return "[" + ", ".join(str(each) for each in value.value) + ", ...]"
 
 
 def structure(name: str, shape: Structure) -> Structure:

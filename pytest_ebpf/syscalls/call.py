@@ -10,6 +10,7 @@ from pytest_ebpf.errors import TraceIncomplete
 from pytest_ebpf.syscalls.files import file_of
 from pytest_ebpf.syscalls.numbers import name_of
 from pytest_ebpf.syscalls.prototype import prototypes
+from pytest_ebpf.syscalls.results import Result
 from pytest_ebpf.syscalls.values import Missing, Unreadable
 from pytest_ebpf.syscalls.view import View
 
@@ -55,7 +56,7 @@ class Arguments(Mapping[str, Any]):
 class Syscall:
     """One system call of one thread."""
 
-    __slots__ = ("_index", "_view", "raw_call", "scope")
+    __slots__ = ("_index", "_made_with", "_view", "raw_call", "scope")
 
     def __init__(self, index: int, window: Window) -> None:
         """Take a call of the window's store; decoded as it is asked.
@@ -66,6 +67,7 @@ class Syscall:
         """
         self._index = index
         self.scope = window
+        self._made_with: tuple[Mapping[str, Kind], Result] | None = None
         store = window.history.calls
         self.raw_call: RawCall = store.call(index)
         # At once: the store forgets when the next test's window opens.
@@ -78,13 +80,29 @@ class Syscall:
 
     @property
     def kinds(self) -> Mapping[str, Kind]:
-        """Its arguments' kinds; for this package's own."""
-        prototype = self.prototype
-        return prototype.arguments if prototype is not None else {}
+        """Its arguments' kinds: of those that it is made with, which may be fewer than its prototype's.
+
+        For this package's own.
+        """
+        return self._signature()[0]
+
+    def _signature(self) -> tuple[Mapping[str, Kind], Result]:
+        if self._made_with is None:
+            prototype = self.prototype
+            self._made_with = ({}, Result()) if prototype is None else prototype.of(self._view)
+        return self._made_with
 
     def raw(self, argument: str) -> Any:
-        """Return an argument: its value, a `Gap` or a `Cut`; for this package's own."""
-        return self.kinds[argument].value(self._view)
+        """Return an argument: its value, a `Gap` or a `Cut`; None if it has it for other values of others only.
+
+        For this package's own.
+        """
+        kind = self.kinds.get(argument)
+        if kind is not None:
+            return kind.value(self._view)
+        if self.prototype is None or argument not in self.prototype.arguments:
+            raise KeyError(argument)
+        return None
 
     def whole(self, argument: str) -> Any:
         """Return an argument that is known whole.
@@ -142,8 +160,12 @@ class Syscall:
             return None
         if not view.succeeded:
             return -1
-        prototype = self.prototype
-        return view.raw.result if prototype is None else prototype.result.value(view)
+        return self.result_kind.value(view)
+
+    @property
+    def result_kind(self) -> Result:
+        """What its result is; for this package's own."""
+        return self._signature()[1]
 
     @property
     def errno(self) -> int | None:

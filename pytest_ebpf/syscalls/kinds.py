@@ -10,8 +10,9 @@ import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_ebpf._values import Cut, Gap
+from pytest_ebpf.syscalls.scalars import SCALARS, named
 from pytest_ebpf.syscalls.table import Capture, Slot
-from pytest_ebpf.syscalls.values import Descriptor, Missing, PathName, Pointer, Unreadable, quoted
+from pytest_ebpf.syscalls.values import Descriptor, Missing, PathName, Pointer, Unreadable, quoted, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,32 +74,38 @@ class Kind:
         """Return the argument's value, a `Gap` if it is not known, a `Cut` if a part of it is."""
         raise NotImplementedError  # every kind has its own
 
+    def passed(self, view: View) -> bool:
+        """Whether the call has this argument: some have fewer for some values of the others."""
+        del view
+        return True
+
     def text(self, value: Any) -> str:
         """Write a value, which may be a `Gap` or a `Cut`, as strace does."""
-        if isinstance(value, Missing | Unreadable):
-            return hex(value.address)
-        if isinstance(value, Gap):
-            return "?"
         if isinstance(value, Cut):
             return self.cut_text(value)
-        if value is None:
-            return "NULL"
+        if value is None or isinstance(value, Gap | Unreadable):
+            return written(value)
         return self.whole_text(value)
 
     def whole_text(self, value: Any) -> str:
         """Write a value that is known."""
-        return str(value)
+        return written(value)
 
     def cut_text(self, value: Cut) -> str:
         """Write a value of which a part is known."""
-        return quoted(value.value, cut=True) if isinstance(value.value, str | bytes) else f"{value.value}..."
+        return written(value)
 
 
 class Number(Kind):
     """A number of some bits."""
 
     def __init__(
-        self, at: int, names: Sequence[str], parameters: Sequence[str], bits: int = 32, base: str = "d"
+        self,
+        at: int,
+        names: Sequence[str],
+        parameters: Sequence[str],
+        bits: int = 32,
+        make: Callable[[int], Any] = int,
     ) -> None:
         """Prepare it.
 
@@ -107,33 +114,20 @@ class Number(Kind):
             names: As of `Kind`.
             parameters: As of `Kind`.
             bits: How many count; negative: they are signed.
-            base: ``d``, ``x`` or ``o``.
+            make: Makes the value of the number.
         """
         super().__init__(at, names, parameters)
-        self._bits, self._base = bits, base
+        self._bits, self._make = bits, make
 
-    def value(self, view: View) -> int:
+    def value(self, view: View) -> Any:
         """Return the number."""
         if self._bits < 0:
-            return view.signed(self.at, -self._bits)
-        return view.word(self.at) & ((1 << self._bits) - 1)
-
-    def whole_text(self, value: int) -> str:
-        """Write it in its base, 0 without a prefix."""
-        if self._base == "d" or not value:
-            return str(int(value))
-        return f"{'0' if self._base == 'o' else '0x'}{value:{self._base}}"
+            return self._make(view.signed(self.at, -self._bits))
+        return self._make(view.word(self.at) & ((1 << self._bits) - 1))
 
 
-for _name, _bits, _base in (
-    ("int", -32, "d"),
-    ("uint", 32, "d"),
-    ("long", -64, "d"),
-    ("ulong", 64, "d"),
-    ("hex", 32, "x"),
-    ("lhex", 64, "x"),
-):
-    register(_name, _bits, _base)(Number)
+for _name, (_bits, _make) in SCALARS.items():
+    register(_name, _bits, _make)(Number)
 
 
 @register("ptr")
@@ -145,25 +139,26 @@ class Address(Kind):
         return Pointer(view.word(self.at)) if view.word(self.at) else None
 
 
-register("status", -32, "d")(Number)
-
-
-@register("size")
-class Size(Number):
-    """A number of bytes or items (``size_t``)."""
-
-    def value(self, view: View) -> int:
-        """Return it whole."""
-        return view.word(self.at)
-
-
-@register("flags")
+@register("flags", 32)
+@register("flags64", 64)
 class Flag(Kind):
-    """A set of flags, or one of several names: the parameter names the set (`pytest_ebpf.syscalls.flags`)."""
+    """A set of flags, or one of several names: the parameter names the set (`pytest_ebpf.syscalls.flagsets`)."""
 
-    def value(self, view: View) -> int:
-        """Return the number."""
-        return view.word(self.at) & 0xFFFFFFFF  # TODO: flagsets
+    def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str], bits: int) -> None:
+        """Prepare it.
+
+        Args:
+            at: As of `Kind`.
+            names: As of `Kind`.
+            parameters: As of `Kind`.
+            bits: How many count.
+        """
+        super().__init__(at, names, parameters)
+        self._mask, self._make = (1 << bits) - 1, named(parameters[0])
+
+    def value(self, view: View) -> Any:
+        """Return the number with its names."""
+        return self._make(view.word(self.at) & self._mask)
 
 
 @register("mode")
@@ -252,10 +247,6 @@ class String(Memory):
             return Cut(text, Gap(f"{self.names[self.at]} is longer than the {len(piece.data)} bytes that are copied"))
         return text
 
-    def whole_text(self, value: str) -> str:
-        """Quote it."""
-        return quoted(value)
-
 
 @register("path")
 class Path(String):
@@ -324,11 +315,3 @@ class Strings(Kind):
             if piece.cut:
                 return Cut(tuple(found), Gap(f"{self.names[self.at]} is longer than what is copied"))
         return tuple(found)
-
-    def whole_text(self, value: tuple[str, ...]) -> str:
-        """Write all."""
-        return "[" + ", ".join(quoted(each) for each in value) + "]"
-
-    def cut_text(self, value: Cut) -> str:
-        """Write what there is."""
-        return "[" + ", ".join(quoted(each) for each in value.value) + ", ...]"

@@ -1,4 +1,4 @@
-"""One system call's signature: read from its line, and laid out as the kernel side copies it."""
+"""One system call's signature: read from its lines, and laid out as the kernel side copies it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,28 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_ebpf.syscalls import buffers, kinds, structures  # noqa: F401 - they enter their kinds
 from pytest_ebpf.syscalls.prototypes import PROTOTYPES
 from pytest_ebpf.syscalls.results import RESULTS, Result
-from pytest_ebpf.syscalls.table import CallSpec, Capture, Slot
+from pytest_ebpf.syscalls.table import CallSpec, Capture, Slot, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_ebpf.syscalls.kinds import Kind
+    from pytest_ebpf.syscalls.view import View
 
-__all__ = ["Prototype", "prototypes"]
+__all__ = ["Prototype", "Variant", "prototypes"]
 
-_ARGUMENT = re.compile(r"(\w+):(\w+)(?:@(\w+)|\(([\w, ]*)\))?")
+_ARGUMENT = re.compile(r"(\w+)(?:#(\d))?:(\w+)(?:@(\w+)|\(([\w, ]*)\))?")
+_CONDITION = re.compile(r"(\w+)(=|!)([\w|]+)")
+
+
+class Variant(NamedTuple):
+    """What arguments and result are where others have certain values."""
+
+    conditions: tuple[tuple[str, tuple[frozenset[str], bool]], ...]
+    """Arguments, with names of values and whether one of them has to be there, or none."""
+    arguments: Mapping[str, Kind]
+    """Those that the call is made with."""
+    result: Result
 
 
 class Prototype(NamedTuple):
@@ -26,7 +38,9 @@ class Prototype(NamedTuple):
 
     name: str
     arguments: Mapping[str, Kind]
+    """All that it can have."""
     result: Result
+    variants: tuple[Variant, ...]
     captures: tuple[Capture, ...]
     """All its arguments', in order: `pytest_ebpf.engine.calls.Piece.capture` is an index into them."""
     slots: tuple[Slot, ...]
@@ -38,35 +52,110 @@ class Prototype(NamedTuple):
         """Return what the kernel side does."""
         return CallSpec(self.captures, self.slots, self.moves)
 
+    def of(self, view: View) -> tuple[Mapping[str, Kind], Result]:
+        """Return the arguments that a call is made with, and what its result is."""
+        arguments, result = self.arguments, self.result
+        for variant in self.variants:
+            if all(_holds(self.arguments[name].value(view), *of) for name, of in variant.conditions):
+                arguments, result = variant.arguments, variant.result
+                break
+        return {name: kind for name, kind in arguments.items() if kind.passed(view)}, result
 
-def _parse(line: str, *, portable: bool) -> Prototype:
-    head, _, tail = line.partition("->")
-    name, *rest = head.split(None, 1)
-    found = list(_ARGUMENT.finditer(rest[0] if rest else ""))
-    if "".join((rest[0] if rest else "").split()) != "".join("".join(each.group().split()) for each in found):
-        raise ValueError(f"the prototype of {name} cannot be read: {line}")
-    names = [each[1] for each in found]
-    words = tail.split()
-    arguments: dict[str, Kind] = {}
-    captures: tuple[Capture, ...] = ()
-    slots: tuple[Slot, ...] = ()
-    for at, each in enumerate(found):
-        parameters = [each[3]] if each[3] else [word.strip() for word in (each[4] or "").split(",") if word.strip()]
-        kind = kinds.KINDS[each[2]](at, names, parameters)
-        if portable and not kind.portable:
-            kind = kinds.KINDS["ptr"](at, names, ())
-        kind.first = len(captures)
-        captures += kind.captures()
+
+def _holds(value: object, names: frozenset[str], wanted: bool) -> bool:  # noqa: FBT001 - it is read from a list
+    found = {str(value), *getattr(value, "names", ())}
+    return bool(found & names) is wanted
+
+
+class _Layout:
+    """Captures and slots, as one argument after the other asks for them."""
+
+    def __init__(self) -> None:
+        self.captures: list[Capture] = []
+        self.slots: list[Slot] = []
+
+    def place(self, kind: Kind) -> None:
+        """Find room for a kind's; what another one of the same call asks for already is shared."""
+        kind.first = merged(self.captures, kind.captures())
         slot = kind.slot()
         if slot is not None:
-            kind.slot_at = len(slots)
-            slots += (slot,)
-        arguments[each[1]] = kind
+            kind.slot_at = self._slot(slot)
+
+    def place_result(self, result: Result) -> None:
+        """Find room for a result that is a descriptor."""
+        if result.descriptor:
+            result.slot_at = self._slot(Slot("result"))
+
+    def _slot(self, slot: Slot) -> int:
+        if slot not in self.slots:
+            self.slots.append(slot)
+        return self.slots.index(slot)
+
+
+def _arguments(text: str, names: Sequence[str], *, portable: bool) -> Iterator[tuple[str, Kind]]:
+    for name, _, kind_name, base, words in _ARGUMENT.findall(text):
+        parameters = [base] if base else [word.strip() for word in words.split(",") if word.strip()]
+        kind = kinds.KINDS[kind_name](names.index(name), names, parameters)
+        if portable and not kind.portable:
+            kind = kinds.KINDS["ptr"](names.index(name), names, ())
+        yield name, kind
+
+
+def _variant(line: str, names: Sequence[str], base: Mapping[str, Kind], result: Result, *, portable: bool) -> Variant:
+    head, _, tail = line.partition("->")
+    conditions = tuple((name, (frozenset(of.split("|")), sign == "=")) for name, sign, of in _CONDITION.findall(head))
+    _check(line, head, *_CONDITION.finditer(head), *_ARGUMENT.finditer(head))
+    own = dict(_arguments(head, names, portable=portable))
+    last = max(names.index(name) for name, *_ in conditions)
+    passed = {name: own.get(name, kind) for name, kind in base.items() if name in own or names.index(name) <= last}
+    return Variant(conditions, passed, RESULTS[tail.split()[0]]() if tail else result)
+
+
+def _check(line: str, text: str, *found: re.Match[str]) -> None:
+    if len("".join(text.split())) != sum(len("".join(each.group().split())) for each in found):
+        raise ValueError(f"a line of the prototypes cannot be read: {line}")
+
+
+def _parse(line: str, variants: Iterable[str], *, portable: bool) -> Prototype:
+    head, _, tail = line.partition("->")
+    name, *rest = head.split(None, 1)
+    text, words = rest[0] if rest else "", tail.split()
+    found = list(_ARGUMENT.finditer(text))
+    _check(line, text, *found)
+    # Where the order in which they are written is not that of the registers, each says its own.
+    names = [each[1] for each in sorted(found, key=lambda each: int(each[2] or 0))]
+    arguments = dict(_arguments(text, names, portable=portable))
     result = RESULTS[words[0]]()
-    if result.descriptor:
-        result.slot_at = len(slots)
-        slots += (Slot("result"),)
-    return Prototype(name, arguments, result, captures, slots, moves="!moves" in words)
+    others = tuple(_variant(each, names, arguments, result, portable=portable) for each in variants)
+    layout = _Layout()
+    for each in (arguments, *(variant.arguments for variant in others)):
+        for kind in each.values():
+            layout.place(kind)
+    for of in (result, *(variant.result for variant in others)):
+        layout.place_result(of)
+    return Prototype(
+        name,
+        arguments,
+        result,
+        others,
+        tuple(layout.captures),
+        tuple(layout.slots),
+        moves="!moves" in words,
+    )
+
+
+def _blocks() -> Iterator[tuple[str, list[str]]]:
+    """Take the lines apart: each call's, and those of its variants, which are indented."""
+    line, variants = "", []
+    for each in PROTOTYPES.splitlines():
+        text = each.partition("  #")[0].rstrip()
+        if text.startswith(" "):
+            variants.append(text)
+        elif text:
+            if line:
+                yield line, variants
+            line, variants = text, []
+    yield line, variants
 
 
 @functools.cache
@@ -76,5 +165,5 @@ def prototypes(*, portable: bool = False) -> Mapping[str, Prototype]:
     Args:
         portable: For another ABI than the machine's own: what has another layout there is not followed.
     """
-    lines = (line.partition("#")[0].strip() for line in PROTOTYPES.splitlines())
-    return {made.name: made for made in (_parse(line, portable=portable) for line in lines if line)}
+    made = (_parse(line, variants, portable=portable) for line, variants in _blocks())
+    return {each.name: each for each in made}

@@ -52,5 +52,4 @@ def outcome(call: Syscall, *, paths: bool = False) -> str:
         return "?"
     if call.errno is not None:
         return f"-1 {error_name(call.errno)} ({os.strerror(call.errno)})"
-    prototype = call.prototype
-    return str(call.result) if prototype is None else _with_path(call.result, prototype.result.text, paths)
+    return _with_path(call.result, call.result_kind.text, paths)

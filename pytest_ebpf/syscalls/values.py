@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_ebpf._values import Gap
+from pytest_ebpf._values import Cut, Gap
 
-__all__ = ["Descriptor", "Fields", "File", "Missing", "PathName", "Pointer", "Unreadable", "quoted"]
+__all__ = [
+    "Descriptor",
+    "Fields",
+    "File",
+    "Hex",
+    "Missing",
+    "Octal",
+    "PathName",
+    "Pointer",
+    "Unreadable",
+    "quoted",
+    "written",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,30 @@ class Pointer(int):
         return hex(self)
 
     __str__ = __repr__
+
+
+class Hex(int):
+    """A number that is written in hexadecimal, 0 without a prefix."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return hex(self) if self else "0"
+
+    __str__ = __repr__
+    __format__ = object.__format__
+
+
+class Octal(int):
+    """A number that is written in octal, 0 without a prefix."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"0{int(self):o}" if self else "0"
+
+    __str__ = __repr__
+    __format__ = object.__format__
 
 
 class PathName(str):
@@ -127,8 +163,8 @@ class Fields(Mapping[str, Any]):
 
     __slots__ = ("_fields", "_text")
 
-    def __init__(self, fields: Mapping[str, Any], text: str = "") -> None:
-        """Take the values, and how they are written."""
+    def __init__(self, fields: Mapping[str, Any], text: Callable[[Mapping[str, Any]], str] | None = None) -> None:
+        """Take the values, and what writes them; None: ``{name=value, …}``."""
         self._fields = fields
         self._text = text
 
@@ -153,7 +189,9 @@ class Fields(Mapping[str, Any]):
         return hash(tuple(self._fields))
 
     def __repr__(self) -> str:
-        return self._text or "{" + ", ".join(f"{name}={value!r}" for name, value in self._fields.items()) + "}"
+        if self._text:
+            return self._text(self._fields)
+        return "{" + ", ".join(f"{name}={written(value)}" for name, value in self._fields.items()) + "}"
 
 
 _ESCAPES = {ord('"'): '\\"', ord("\\"): "\\\\", 10: "\\n", 9: "\\t", 13: "\\r", 11: "\\v", 12: "\\f"}
@@ -173,3 +211,28 @@ def quoted(data: bytes | str, *, cut: bool = False) -> str:
             digit_follows = data[at + 1 : at + 2].isdigit() and data[at + 1] < ord("8")
             out.append(f"\\{byte:03o}" if digit_follows else f"\\{byte:o}")
     return '"' + "".join(out) + '"' + ("..." if cut else "")
+
+
+def written(value: object) -> str:
+    """Write a value of any kind as strace does: what a pointer led to and is not known, by its address."""
+    if value is None or isinstance(value, Gap | Unreadable):
+        return _absent(value)
+    if isinstance(value, Cut):
+        return _part(value.value)
+    if isinstance(value, str | bytes):
+        return quoted(value)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(written, value)) + "]"
+    return str(value)
+
+
+def _absent(value: Gap | Unreadable | None) -> str:
+    if value is None:
+        return "NULL"
+    return hex(value.address) if isinstance(value, Missing | Unreadable) else "?"
+
+
+def _part(value: object) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join([*map(written, value), "..."]) + "]"
+    return quoted(value, cut=True) if isinstance(value, str | bytes) else f"{value}..."

@@ -1,0 +1,50 @@
+"""What a number means, in a register or in a structure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_ebpf.syscalls.values import Hex, Octal, Pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["SCALARS", "identifier", "named", "pointer"]
+
+
+def named(flagset: str) -> Callable[[int], Any]:
+    """Return what makes a value with the names of a set of `pytest_ebpf.syscalls.flagsets`."""
+
+    def make(number: int) -> Any:
+        from pytest_ebpf.syscalls.flagsets import FLAGSETS  # noqa: PLC0415 - the broker makes kinds and decodes nothing
+
+        return FLAGSETS[flagset].of(number)
+
+    return make
+
+
+def pointer(number: int) -> Pointer | None:
+    """Return an address, None for NULL."""
+    return Pointer(number) if number else None
+
+
+def identifier(number: int) -> int:
+    """Return a user or group; -1 as most calls take it: leave as it is."""
+    return -1 if number == 0xFFFFFFFF else number  # noqa: PLR2004 - (uid_t) -1
+
+
+SCALARS: dict[str, tuple[int, Callable[[int], Any]]] = {
+    "int": (-32, int),
+    "uint": (32, int),
+    "long": (-64, int),
+    "ulong": (64, int),
+    "hex": (32, Hex),
+    "lhex": (64, Hex),
+    "octal": (32, Octal),
+    "size": (64, int),
+    "status": (-32, int),
+    "pid": (-32, int),
+    "id": (32, identifier),
+    "signal": (32, named("signals")),
+}
+"""Kinds of numbers: how many bits count, negative if signed, and what makes the value."""

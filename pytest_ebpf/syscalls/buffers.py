@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import struct
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.syscalls.kinds import KINDS, Memory, register
 from pytest_ebpf.syscalls.table import Capture
-from pytest_ebpf.syscalls.values import Fields, Missing, Pointer
+from pytest_ebpf.syscalls.values import Fields, Missing, Pointed, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,74 +19,98 @@ if TYPE_CHECKING:
     from pytest_ebpf.syscalls.kinds import Kind
     from pytest_ebpf.syscalls.view import View
 
-__all__ = ["Member", "Structure", "structure"]
+__all__ = [
+    "ListKind",
+    "Member",
+    "NumberKind",
+    "Scalar",
+    "Structure",
+    "StructureKind",
+    "abbreviated",
+    "cut",
+    "not_asked",
+    "structure",
+]
 
 
-def _cut(kind: Kind, piece: Piece, value: Any) -> Any:
+def cut(kind: Kind, piece: Piece, value: Any) -> Any:
     """Mark a value of which only the beginning was copied."""
     if not piece.cut:
         return value
     return Cut(value, Gap(f"of {kind.names[kind.at]} only {len(piece.data)} bytes were copied"))
 
 
-@register("data")
-class Data(Memory):
-    """What the caller passes on: data(length argument); copied as far as the test asks for."""
+def not_asked(name: str, address: int) -> Missing:
+    """Return what stands for data that nobody asked for."""
+    return Missing(
+        f"the data of {name} was not copied",
+        'ask for it: @pytest.mark.ebpf(data_limit="4K") or --ebpf-data-limit=4K',
+        address=address,
+    )
 
+
+@register("bytes")
+class Bytes(Memory):
+    """What the caller passes: bytes(length argument)."""
+
+    portable: ClassVar[bool] = True
+    data: ClassVar[bool] = False
+    """Whether it is the user's data, copied as far as the test asks for."""
     noun = "data"
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy as many bytes as the length says, or the limit."""
         length = self.argument(self.parameters[0])
-        return (Capture("bytes", self.at, 1, data=True, length="arg", length_arg=length),)
+        return (Capture("bytes", self.at, 1, data=self.data, length="arg", length_arg=length),)
 
     def absent(self, view: View, address: int) -> Any:
-        """Return what stands for data that nobody asked for."""
-        if self.captures()[0].at_exit and not view.succeeded:
-            return Pointer(address)
-        return Missing(
-            f"the data of {self.names[self.at]} was not copied",
-            'ask for it: @pytest.mark.ebpf(data_limit="4K") or --ebpf-data-limit=4K',
-            address=address,
-        )
+        """Return what stands for data that was not copied."""
+        missing = super().absent(view, address)
+        return not_asked(self.names[self.at], address) if self.data and isinstance(missing, Missing) else missing
 
     def decode(self, view: View, piece: Piece) -> Any:
         """Return bytes."""
         del view
-        return _cut(self, piece, piece.data)
+        return cut(self, piece, piece.data)
+
+
+@register("data")
+class Data(Bytes):
+    """What the caller writes to a file or a socket."""
+
+    data = True
+
+
+@register("bytes_out")
+class BytesOut(Bytes):
+    """What the kernel returns: as many bytes as the result says; bytes_out(length argument): that many at most."""
+
+    def captures(self) -> tuple[Capture, ...]:
+        """Copy what came."""
+        return (Capture("bytes", self.at, 1, at_exit=True, data=self.data, length="result"),)
 
 
 @register("data_out")
-class DataOut(Data):
-    """What the kernel returns there: as many bytes as the result says, as far as the test asks for."""
+class DataOut(BytesOut):
+    """What the caller reads from a file or a socket."""
 
-    def captures(self) -> tuple[Capture, ...]:
-        """Copy what came."""
-        return (Capture("bytes", self.at, 1, at_exit=True, data=True, length="result"),)
+    data = True
 
 
 @register("text_out")
-class TextOut(DataOut):
-    """A text that the kernel returns, always copied: getcwd(2), readlink(2)."""
+class TextOut(BytesOut):
+    """A text that the kernel returns: getcwd(2), readlink(2)."""
 
     noun = "a text"
-
-    def captures(self) -> tuple[Capture, ...]:
-        """Copy what came."""
-        return (Capture("bytes", self.at, 1, at_exit=True, length="result"),)
-
-    def absent(self, view: View, address: int) -> Any:
-        """Return what stands for a text that was not copied."""
-        return Memory.absent(self, view, address)
 
     def decode(self, view: View, piece: Piece) -> Any:
         """Return it without a NUL at its end, as `os.fsdecode` does."""
         del view
-        return _cut(self, piece, os.fsdecode(piece.data.removesuffix(b"\0")))
+        return cut(self, piece, os.fsdecode(piece.data.removesuffix(b"\0")))
 
 
 class Member:
-    """A field of a structure: its code (module `struct`) and how it is written."""
+    """A field of a structure."""
 
     __slots__ = ("code", "make", "name")
 
@@ -94,10 +119,25 @@ class Member:
 
         Args:
             name: As the kernel's header has it; one that begins with ``_`` is left out.
-            code: Of the module `struct`, for the machine's own ABI.
-            make: Makes the value of the number or bytes; None: as it is.
+            code: Of the module `struct`, for the machine's own ABI, which aligns it. ``4I`` is an array,
+                ``0q16s`` a structure within.
+            make: Makes the value of the number, tuple or bytes; None: as it is.
         """
         self.name, self.code, self.make = name, code, make
+
+
+def abbreviated(*names: str | Callable[[Mapping[str, Any]], str]) -> Callable[[Mapping[str, Any]], str]:
+    """Return what writes some fields as strace abbreviates a structure: ``{st_mode=…, st_size=…, ...}``.
+
+    Args:
+        names: In order; a callable says which one for the fields that there are.
+    """
+
+    def write(fields: Mapping[str, Any]) -> str:
+        shown = (name if isinstance(name, str) else name(fields) for name in names)
+        return "{" + "".join(f"{name}={written(fields[name])}, " for name in shown) + "...}"
+
+    return write
 
 
 class Structure:
@@ -112,24 +152,63 @@ class Structure:
         """Describe it.
 
         Args:
-            members: In order, with their padding (module `struct`'s ``x``) said by the codes.
+            members: In order.
             text: Writes its fields as strace does; None: ``{name=value, …}``.
             pick: Returns those that mean something; None: all do.
         """
         self._members = members
-        self._unpack = struct.Struct("@" + "".join(member.code for member in members))
-        self.size = self._unpack.size
         self._text, self._pick = text, pick
+        self._code = "@" + "".join(member.code for member in members)
+        self.size = struct.calcsize(self._code)
+
+    @functools.cached_property
+    def _places(self) -> list[tuple[Member, int, int]]:
+        """Of each member that is shown: its first value, and how many it has."""
+        places, at = [], 0
+        for member in self._members:
+            code = f"@{member.code}"
+            count = len(struct.unpack(code, bytes(struct.calcsize(code))))
+            if not member.name.startswith("_"):
+                places.append((member, at, count))
+            at += count
+        return places
 
     def read(self, data: bytes, at: int = 0) -> Fields:
-        """Return its fields."""
-        values = self._unpack.unpack_from(data, at)
-        fields = {
-            member.name: member.make(value) if member.make else value
-            for member, value in zip(self._members, values, strict=True)
-            if not member.name.startswith("_")
-        }
+        """Return its fields.
+
+        Args:
+            data: May be shorter than the structure, as old callers' are: the rest is zero, as the kernel has it.
+            at: Where it begins.
+        """
+        values = struct.unpack(self._code, data[at : at + self.size].ljust(self.size, b"\0"))
+        fields = {}
+        for member, first, count in self._places:
+            value = values[first] if count == 1 else values[first : first + count]
+            fields[member.name] = member.make(value) if member.make else value
         return Fields(self._pick(fields) if self._pick else fields, self._text)
+
+
+class Scalar:
+    """A number that is pointed to, or one of several in a row."""
+
+    def __init__(self, code: str, make: Callable[[int], int] | None = None) -> None:
+        """Describe it.
+
+        Args:
+            code: Of the module `struct`.
+            make: Makes its value; None: as it is.
+        """
+        self._unpack = struct.Struct(f"@{code}")
+        self.size = self._unpack.size
+        self._make = make
+
+    def read(self, data: bytes, at: int = 0) -> int:
+        """Return it."""
+        number: int = self._unpack.unpack_from(data, at)[0]
+        return self._make(number) if self._make else number
+
+
+_Shape = TypeVar("_Shape", bound="Structure | Scalar")
 
 
 class StructureKind(Memory):
@@ -138,7 +217,7 @@ class StructureKind(Memory):
     portable: ClassVar[bool] = False
     noun = "a structure"
 
-    def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str], shape: Structure) -> None:
+    def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str], shape: Structure | Scalar) -> None:
         """Prepare it; see `Kind`."""
         super().__init__(at, names, parameters)
         self._shape = shape
@@ -155,8 +234,32 @@ class StructureKind(Memory):
         return self._shape.read(piece.data)
 
 
+class NumberKind(StructureKind):
+    """A pointer to a number; with ``out``: one that the kernel writes; with ``inout``: one that it changes."""
+
+    noun = "a number"
+
+    def captures(self) -> tuple[Capture, ...]:
+        """Copy it before and after."""
+        before, after = (Capture("bytes", self.at, self._shape.size, at_exit=at_exit) for at_exit in (False, True))
+        return (before, after) if "inout" in self.parameters else (after,) if "out" in self.parameters else (before,)
+
+    def value(self, view: View) -> Any:
+        """Return it, with what it was changed to."""
+        found = super().value(view)
+        if "inout" in self.parameters and isinstance(found, Pointed):
+            after = self.read(view, self.first + 1)
+            found.after = after if isinstance(after, Pointed) else None
+        return found
+
+    def decode(self, view: View, piece: Piece) -> Any:
+        """Return the number."""
+        found = super().decode(view, piece)
+        return Pointed(found) if isinstance(found, int) else found
+
+
 class ListKind(Memory):
-    """A pointer to structures in a row: the parameter is the argument that counts them, or ``result``.
+    """A pointer to structures in a row: the parameter is the argument that counts them, or ``result``, or a number.
 
     With ``out`` the kernel fills them in.
     """
@@ -164,29 +267,38 @@ class ListKind(Memory):
     portable: ClassVar[bool] = False
     noun = "a list"
 
-    def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str], shape: Structure) -> None:
+    def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str], shape: Structure | Scalar) -> None:
         """Prepare it; see `Kind`."""
         super().__init__(at, names, parameters)
         self._shape = shape
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy as many as there are."""
-        out, size = "out" in self.parameters, self._shape.size
-        if self.parameters[0] == "result":
+        out, size, count = "out" in self.parameters, self._shape.size, self.parameters[0]
+        if count == "result":
             return (Capture("bytes", self.at, size, at_exit=out, length="result"),)
-        counted = self.argument(self.parameters[0])
-        return (Capture("bytes", self.at, size, at_exit=out, length="arg", length_arg=counted),)
+        if count.isdigit():
+            return (Capture("bytes", self.at, size * int(count), at_exit=out),)
+        return (Capture("bytes", self.at, size, at_exit=out, length="arg", length_arg=self.argument(count)),)
 
     def decode(self, view: View, piece: Piece) -> Any:
         """Return a tuple of their fields."""
         del view
         size = self._shape.size
         found = tuple(self._shape.read(piece.data, at) for at in range(0, len(piece.data) // size * size, size))
-        return _cut(self, piece, found)
+        return cut(self, piece, found)
 
 
-def structure(name: str, shape: Structure) -> Structure:
-    """Enter a structure as the kinds ``name``, and ``name_list``; each with ``out`` if the kernel fills it in."""
-    KINDS[name] = lambda at, names, parameters: StructureKind(at, names, parameters, shape)
+def structure(name: str, shape: _Shape) -> _Shape:
+    """Enter a structure or a number as the kinds ``name`` and ``name_list``.
+
+    See `StructureKind`, `NumberKind`, `ListKind` for their parameters.
+    """
+    kind = StructureKind if isinstance(shape, Structure) else NumberKind
+    KINDS[name] = lambda at, names, parameters: kind(at, names, parameters, shape)
     KINDS[f"{name}_list"] = lambda at, names, parameters: ListKind(at, names, parameters, shape)
     return shape
+
+
+for _name, _code in (("int32", "i"), ("uint32", "I"), ("int64", "q"), ("uint64", "Q")):
+    structure(_name, Scalar(_code))

@@ -56,7 +56,7 @@ class Arguments(Mapping[str, Any]):
 class Syscall:
     """One system call of one thread."""
 
-    __slots__ = ("_index", "_made_with", "_view", "raw_call", "scope")
+    __slots__ = ("_index", "_made_with", "raw_call", "scope", "view")
 
     def __init__(self, index: int, window: Window) -> None:
         """Take a call of the window's store; decoded as it is asked.
@@ -71,7 +71,7 @@ class Syscall:
         store = window.history.calls
         self.raw_call: RawCall = store.call(index)
         # At once: the store forgets when the next test's window opens.
-        self._view = View(self.raw_call, store.pieces(index), lambda number: _file(store, number))
+        self.view = View(self.raw_call, store.pieces(index), lambda number: _file(store, number))
 
     @property
     def prototype(self) -> Prototype | None:
@@ -89,7 +89,7 @@ class Syscall:
     def _signature(self) -> tuple[Mapping[str, Kind], Result]:
         if self._made_with is None:
             prototype = self.prototype
-            self._made_with = ({}, Result()) if prototype is None else prototype.of(self._view)
+            self._made_with = ({}, Result()) if prototype is None else prototype.of(self.view)
         return self._made_with
 
     def raw(self, argument: str) -> Any:
@@ -99,7 +99,7 @@ class Syscall:
         """
         kind = self.kinds.get(argument)
         if kind is not None:
-            return kind.value(self._view)
+            return kind.value(self.view)
         if self.prototype is None or argument not in self.prototype.arguments:
             raise KeyError(argument)
         return None
@@ -155,7 +155,7 @@ class Syscall:
     @property
     def result(self) -> Any:
         """What it returned, -1 if it failed; None if it never did, or has not yet."""
-        view = self._view
+        view = self.view
         if not view.returned:
             return None
         if not view.succeeded:
@@ -170,7 +170,7 @@ class Syscall:
     @property
     def errno(self) -> int | None:
         """The number of its error; None if it succeeded or did not return."""
-        view = self._view
+        view = self.view
         return -view.raw.result if view.returned and not view.succeeded else None
 
     @property
@@ -207,7 +207,7 @@ class Syscall:
     def duration(self) -> float | None:
         """Seconds inside; None if it did not return."""
         raw = self.raw_call
-        return (raw.time_ns - raw.entered_ns) / 1e9 if self._view.returned else None
+        return (raw.time_ns - raw.entered_ns) / 1e9 if self.view.returned else None
 
     @property
     def window(self) -> int:

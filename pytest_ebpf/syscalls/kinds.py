@@ -1,7 +1,8 @@
-"""The kinds of arguments: what the kernel side copies for each, what it means, and how it is written.
+"""The kinds of arguments: what the kernel side copies for each, and what it means.
 
 A kind is made for one argument of one call by the prototype's line (`pytest_ebpf.syscalls.prototypes`), which
-names it with its parameters: other arguments of the call, or words.
+names it with its parameters: other arguments of the call, or words. The values that it makes know how they are
+written (`pytest_ebpf.syscalls.values.written`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.syscalls.scalars import SCALARS, named
 from pytest_ebpf.syscalls.table import Capture, Slot
-from pytest_ebpf.syscalls.values import Descriptor, Missing, PathName, Pointer, Unreadable, quoted, written
+from pytest_ebpf.syscalls.values import Descriptor, Missing, PathName, Pointer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
     from pytest_ebpf.engine.calls import Piece
     from pytest_ebpf.syscalls.view import View
 
-__all__ = ["KINDS", "Kind", "Number", "register"]
+__all__ = ["KINDS", "Kind", "Memory", "Number", "register"]
 
 KINDS: dict[str, Callable[..., Kind]] = {}
 """By the names that prototypes use."""
 
 
 def register(name: str, *bound: Any) -> Callable[[type[Kind]], type[Kind]]:
-    """Enter a kind, with what its constructor gets before the parameters."""
+    """Enter a kind, with what its constructor gets behind the parameters."""
 
     def enter(kind: type[Kind]) -> type[Kind]:
         KINDS[name] = lambda at, names, parameters: kind(at, names, parameters, *bound)
@@ -75,25 +76,14 @@ class Kind:
         raise NotImplementedError  # every kind has its own
 
     def passed(self, view: View) -> bool:
-        """Whether the call has this argument: some have fewer for some values of the others."""
+        """Whether the call has this argument: open(2) has a mode only if it may create a file."""
         del view
         return True
 
-    def text(self, value: Any) -> str:
-        """Write a value, which may be a `Gap` or a `Cut`, as strace does."""
-        if isinstance(value, Cut):
-            return self.cut_text(value)
-        if value is None or isinstance(value, Gap | Unreadable):
-            return written(value)
-        return self.whole_text(value)
-
-    def whole_text(self, value: Any) -> str:
-        """Write a value that is known."""
-        return written(value)
-
-    def cut_text(self, value: Cut) -> str:
-        """Write a value of which a part is known."""
-        return written(value)
+    def note(self, view: View) -> str:
+        """Return what strace writes of the argument behind the result; empty: nothing."""
+        del view
+        return ""
 
 
 class Number(Kind):
@@ -105,7 +95,7 @@ class Number(Kind):
         names: Sequence[str],
         parameters: Sequence[str],
         bits: int = 32,
-        make: Callable[[int], Any] = int,
+        make: Callable[[int], Any] | None = None,
     ) -> None:
         """Prepare it.
 
@@ -114,16 +104,16 @@ class Number(Kind):
             names: As of `Kind`.
             parameters: As of `Kind`.
             bits: How many count; negative: they are signed.
-            make: Makes the value of the number.
+            make: Makes the value of the number; None: as it is.
         """
         super().__init__(at, names, parameters)
         self._bits, self._make = bits, make
 
     def value(self, view: View) -> Any:
         """Return the number."""
-        if self._bits < 0:
-            return self._make(view.signed(self.at, -self._bits))
-        return self._make(view.word(self.at) & ((1 << self._bits) - 1))
+        bits = self._bits
+        number = view.signed(self.at, -bits) if bits < 0 else view.word(self.at) & ((1 << bits) - 1)
+        return self._make(number) if self._make else number
 
 
 for _name, (_bits, _make) in SCALARS.items():
@@ -161,19 +151,6 @@ class Flag(Kind):
         return self._make(view.word(self.at) & self._mask)
 
 
-@register("mode")
-class Mode(Number):
-    """Permissions, and the type of a file for mknod(2)."""
-
-    def value(self, view: View) -> int:
-        """Return the number: umode_t has 16 bits."""
-        return view.word(self.at) & 0xFFFF
-
-    def whole_text(self, value: int) -> str:
-        """Write it in octal, at least three digits."""
-        return f"{value:#05o}".replace("0o", "0") if value else "000"
-
-
 @register("fd")
 class FileDescriptor(Kind):
     """A file descriptor."""
@@ -182,13 +159,9 @@ class FileDescriptor(Kind):
         """Resolve it."""
         return Slot("fd", self.at)
 
-    def value(self, view: View) -> Descriptor | Gap:
+    def value(self, view: View) -> Descriptor:
         """Return the number and the file."""
         return Descriptor(view.signed(self.at, 32), view.file(self.slot_at))
-
-    def whole_text(self, value: Descriptor) -> str:
-        """Write the number: what it is stands in the value."""
-        return "AT_FDCWD" if value == -100 else str(int(value))  # noqa: PLR2004 - see `Descriptor`
 
 
 @register("dirfd")
@@ -206,10 +179,14 @@ class Memory(Kind):
 
     def value(self, view: View) -> Any:
         """Return what was copied, decoded; what was not is a gap."""
+        return self.read(view, self.first)
+
+    def read(self, view: View, capture: int) -> Any:
+        """Return what one of the call's captures brought."""
         address = view.word(self.at)
         if not address:
             return None
-        piece = view.piece(self.first)
+        piece = view.piece(capture)
         if piece is None:
             return self.absent(view, address)
         if piece.unreadable:
@@ -270,19 +247,10 @@ class Path(String):
         base = view.file(self.slot_at)
         if base is not None and not base.cut:
             return PathName(_tidy(f"{base.path}/{raw}") if raw else base.path, raw)
-        if view.raw.files[self.slot_at or 0] or base is not None:
-            return Cut(f"…/{raw}", Gap("the directory that the path starts from is not known"), start_missing=True)
+        if base is not None or view.file_lost(self.slot_at):
+            gap = Gap("the directory that the path starts from is not known")
+            return Cut(PathName(f"…/{raw}", raw), gap, start_missing=True)
         return PathName(raw, raw)  # there was no such directory: EBADF
-
-    def whole_text(self, value: str) -> str:
-        """Quote what was passed."""
-        return quoted(getattr(value, "raw", value))
-
-    def cut_text(self, value: Cut) -> str:
-        """Quote what was passed, as far as it is known."""
-        if value.start_missing and isinstance(value.value, str):
-            return quoted(value.value.removeprefix("…/"))
-        return super().cut_text(value)
 
 
 def _tidy(path: str) -> str:

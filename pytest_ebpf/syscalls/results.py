@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.syscalls.values import Descriptor, Pointer
+from pytest_ebpf.syscalls.values import Descriptor, Hex, Permissions, Pointer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +29,10 @@ class Result:
         """Return what a call that succeeded returned."""
         return view.raw.result
 
-    def text(self, value: Any) -> str:
-        """Write it."""
-        return str(value)
+    def note(self, view: View) -> str:
+        """Return what strace writes of it in parentheses; empty: nothing."""
+        del view
+        return ""
 
 
 class DescriptorResult(Result):
@@ -42,10 +43,6 @@ class DescriptorResult(Result):
     def value(self, view: View) -> Descriptor:
         """Return the number and the file."""
         return Descriptor(view.raw.result, view.file(self.slot_at))
-
-    def text(self, value: Any) -> str:
-        """Write the number."""
-        return str(int(value))
 
 
 class AddressResult(Result):
@@ -59,17 +56,17 @@ class AddressResult(Result):
 class OctalResult(Result):
     """Permissions."""
 
-    def text(self, value: Any) -> str:
-        """Write it in octal."""
-        return f"0{value:o}" if value else "000"
+    def value(self, view: View) -> Permissions:
+        """Return them."""
+        return Permissions(view.raw.result)
 
 
 class HexResult(Result):
     """A mask."""
 
-    def text(self, value: Any) -> str:
-        """Write it in hexadecimal."""
-        return hex(value)
+    def value(self, view: View) -> Hex:
+        """Return it."""
+        return Hex(view.raw.result)
 
 
 class NoResult(Result):

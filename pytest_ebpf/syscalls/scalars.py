@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.syscalls.values import Hex, Octal, Pointer
+from pytest_ebpf.syscalls.values import Device, Hex, Octal, Permissions, Pointer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,7 @@ SCALARS: dict[str, tuple[int, Callable[[int], Any]]] = {
     "uint": (32, int),
     "long": (-64, int),
     "ulong": (64, int),
+    "lptr": (64, pointer),
     "hex": (32, Hex),
     "lhex": (64, Hex),
     "octal": (32, Octal),
@@ -45,6 +46,9 @@ SCALARS: dict[str, tuple[int, Callable[[int], Any]]] = {
     "status": (-32, int),
     "pid": (-32, int),
     "id": (32, identifier),
+    "mode": (16, Permissions),  # umode_t
+    "file_mode": (16, named("file_mode")),
+    "dev": (32, Device),
     "signal": (32, named("signals")),
 }
 """Kinds of numbers: how many bits count, negative if signed, and what makes the value."""

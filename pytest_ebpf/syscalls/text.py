@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.syscalls.values import Descriptor, quoted
+from pytest_ebpf.syscalls.values import Descriptor, quoted, written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pytest_ebpf.syscalls.call import Syscall
 
 __all__ = ["arguments", "error_name", "line", "outcome"]
+
+
+# The kernel's own, for a call that a signal interrupted (linux/errno.h): no caller sees them.
+_RESTARTS = {
+    512: ("ERESTARTSYS", "To be restarted if SA_RESTART is set"),
+    513: ("ERESTARTNOINTR", "To be restarted"),
+    514: ("ERESTARTNOHAND", "To be restarted if no handler"),
+    516: ("ERESTART_RESTARTBLOCK", "Interrupted by signal"),
+}
 
 
 def error_name(number: int) -> str:
@@ -36,20 +43,30 @@ def arguments(call: Syscall, *, paths: bool = False) -> str:
     """
     if call.prototype is None:
         return ", ".join(hex(word) for word in call.raw_args)
-    return ", ".join(_with_path(call.raw(name), kind.text, paths) for name, kind in call.kinds.items())
+    return ", ".join(_with_path(kind.value(call.view), paths) for kind in call.kinds.values())
 
 
-def _with_path(value: Any, write: Callable[[Any], str], paths: bool) -> str:  # noqa: FBT001 - handed on
-    text = write(value)
+def _with_path(value: Any, paths: bool) -> str:  # noqa: FBT001 - handed on
+    text = written(value)
     if not paths or not isinstance(value, Descriptor) or value.file is None:
         return text
     return f"{text}<{quoted(value.file.path)[1:-1]}>"
 
 
 def outcome(call: Syscall, *, paths: bool = False) -> str:
-    """Write the result; for `paths` see `arguments`."""
+    """Write the result, with what the kernel said beside it: ``1 ([{fd=3, revents=POLLIN}])``.
+
+    Args:
+        call: Whose.
+        paths: As of `arguments`.
+    """
     if call.unfinished or call.in_progress:
         return "?"
+    if call.errno in _RESTARTS:
+        return "? {} ({})".format(*_RESTARTS[call.errno])
     if call.errno is not None:
         return f"-1 {error_name(call.errno)} ({os.strerror(call.errno)})"
-    return _with_path(call.result, call.result_kind.text, paths)
+    text = _with_path(call.result, paths)
+    notes = [call.result_kind.note(call.view), *(kind.note(call.view) for kind in call.kinds.values())]
+    note = ", ".join(filter(None, notes))
+    return f"{text} ({note})" if note else text

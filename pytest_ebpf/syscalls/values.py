@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf._values import Cut, Gap
+from pytest_ebpf.errors import TraceIncomplete
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
 
 __all__ = [
     "Descriptor",
+    "Device",
     "Fields",
     "File",
     "Hex",
     "Missing",
     "Octal",
     "PathName",
+    "Permissions",
+    "Pointed",
     "Pointer",
     "Unreadable",
     "quoted",
@@ -78,6 +87,41 @@ class Octal(int):
     __format__ = object.__format__
 
 
+class Permissions(int):
+    """What a file may be used for, and by whom: written in octal, with three digits at least."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"0{int(self):02o}" if self else "000"
+
+    __str__ = __repr__
+    __format__ = object.__format__
+
+
+class Pointed(int):
+    """A number behind a pointer."""
+
+    after: int | None = None
+    """What the call changed it to; None: it did not."""
+
+    def __repr__(self) -> str:
+        return f"[{int(self)}]" if self.after is None else f"[{int(self)}] => [{int(self.after)}]"
+
+    __str__ = __repr__
+
+
+class Device(int):
+    """The number of a device, as ``st_dev`` has it (`os.makedev`)."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"makedev({os.major(self):#x}, {os.minor(self):#x})"
+
+    __str__ = __repr__
+
+
 class PathName(str):
     """A path, made absolute by the directory that it starts from; what was passed is `raw`.
 
@@ -88,7 +132,7 @@ class PathName(str):
     __slots__ = ("raw",)
     raw: str
 
-    def __new__(cls, absolute: str, raw: str) -> PathName:
+    def __new__(cls, absolute: str, raw: str) -> Self:
         """Keep both forms."""
         made = super().__new__(cls, absolute)
         made.raw = raw
@@ -96,6 +140,10 @@ class PathName(str):
 
     def __reduce__(self) -> tuple[type[PathName], tuple[str, str]]:
         return PathName, (str(self), self.raw)
+
+    def written(self) -> str:
+        """Write what was passed."""
+        return quoted(self.raw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +185,7 @@ class Descriptor(int):
     file: File | None
     """None: nothing (EBADF), or it is not recorded for this argument."""
 
-    def __new__(cls, number: int, file: File | None = None) -> Descriptor:
+    def __new__(cls, number: int, file: File | None = None) -> Self:
         """Keep both."""
         made = super().__new__(cls, number)
         made.file = file
@@ -149,31 +197,50 @@ class Descriptor(int):
         return None if self.file is None else self.file.path
 
     def __repr__(self) -> str:
-        number = "AT_FDCWD" if self == _AT_FDCWD else int.__repr__(self)
-        return number if self.file is None else f"{number}<{self.file.path}>"
+        return self.written() if self.file is None else f"{self.written()}<{self.file.path}>"
 
     __str__ = __repr__
+
+    def written(self) -> str:
+        """Write the number: strace says what it is only when it is asked to."""
+        return "AT_FDCWD" if self == _AT_FDCWD else int.__repr__(self)
 
 
 _AT_FDCWD = -100  # linux/fcntl.h, part of the kernel's binary interface
 
 
 class Fields(Mapping[str, Any]):
-    """A structure's fields: by name as of a mapping, or as attributes. Equal to a dict of them."""
+    """A structure's fields: by name as of a mapping, or as attributes. Equal to a dict of them.
 
-    __slots__ = ("_fields", "_text")
+    Reading one that is not known, or not whole, raises `TraceIncomplete`; `raw` does not.
+    """
 
-    def __init__(self, fields: Mapping[str, Any], text: Callable[[Mapping[str, Any]], str] | None = None) -> None:
-        """Take the values, and what writes them; None: ``{name=value, …}``."""
+    __slots__ = ("_fields", "_write")
+
+    def __init__(self, fields: Mapping[str, Any], write: Callable[[Mapping[str, Any]], str] | None = None) -> None:
+        """Take the values, and what writes them in another way than ``{name=value, …}``."""
         self._fields = fields
-        self._text = text
+        self._write = write
+
+    def raw(self, name: str) -> Any:
+        """Return a field: its value, a `Gap` or a `Cut`.
+
+        Raises:
+            KeyError: There is none of this name.
+        """
+        return self._fields[name]
 
     def __getitem__(self, name: str) -> Any:
-        return self._fields[name]
+        value = self._fields[name]
+        gap = value.gap if isinstance(value, Cut) else value
+        if isinstance(gap, Gap):
+            remedy = f"; try {gap.remedy}" if gap.remedy else ""
+            raise TraceIncomplete(f"{name}: {gap.why}{remedy}")
+        return value
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and name in self._fields:
-            return self._fields[name]
+            return self[name]
         raise AttributeError(f"there is no field {name!r}, only {', '.join(self._fields)}")
 
     def __iter__(self) -> Iterator[str]:
@@ -183,14 +250,22 @@ class Fields(Mapping[str, Any]):
         return len(self._fields)
 
     def __eq__(self, other: object) -> bool:
-        return dict(self) == dict(other) if isinstance(other, Mapping) else NotImplemented
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        if self._fields.keys() != other.keys():
+            return False
+        doubtful = [name for name, value in self._fields.items() if isinstance(value, Gap | Cut)]
+        if any(self._fields[name] != other[name] for name in self._fields if name not in doubtful):
+            return False
+        # Raises if there is one: nobody can say.
+        return all(self[name] == other[name] for name in doubtful)
 
     def __hash__(self) -> int:
         return hash(tuple(self._fields))
 
     def __repr__(self) -> str:
-        if self._text:
-            return self._text(self._fields)
+        if self._write is not None:
+            return self._write(self._fields)
         return "{" + ", ".join(f"{name}={written(value)}" for name, value in self._fields.items()) + "}"
 
 
@@ -213,12 +288,14 @@ def quoted(data: bytes | str, *, cut: bool = False) -> str:
     return '"' + "".join(out) + '"' + ("..." if cut else "")
 
 
-def written(value: object) -> str:
-    """Write a value of any kind as strace does: what a pointer led to and is not known, by its address."""
+def written(value: Any) -> str:
+    """Write a value of an argument, which may be a `Gap` or a `Cut`, as strace does."""
     if value is None or isinstance(value, Gap | Unreadable):
         return _absent(value)
     if isinstance(value, Cut):
-        return _part(value.value)
+        return _part(value)
+    if isinstance(value, PathName | Descriptor):
+        return value.written()
     if isinstance(value, str | bytes):
         return quoted(value)
     if isinstance(value, tuple):
@@ -232,7 +309,9 @@ def _absent(value: Gap | Unreadable | None) -> str:
     return hex(value.address) if isinstance(value, Missing | Unreadable) else "?"
 
 
-def _part(value: object) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join([*map(written, value), "..."]) + "]"
-    return quoted(value, cut=True) if isinstance(value, str | bytes) else f"{value}..."
+def _part(cut: Cut) -> str:
+    if cut.start_missing:
+        return written(cut.value)
+    if isinstance(cut.value, tuple):
+        return "[" + ", ".join([*map(written, cut.value), "..."]) + "]"
+    return f"{written(cut.value)}..."

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Store", "View"]
 
-_SIGNED_64 = 1 << 63
-_SIGNED_32 = 1 << 31
+_MAX_ERRNO = 4095  # linux/err.h
+_RESTART = range(-516, -511)  # linux/errno.h: -ERESTARTSYS to -ERESTART_RESTARTBLOCK
 
 
 class Store(Protocol):
@@ -65,7 +65,12 @@ class View:
     @property
     def succeeded(self) -> bool:
         """Whether it came back, and with no error."""
-        return self.returned and not -4095 <= self.raw.result < 0  # MAX_ERRNO, linux/err.h
+        return self.returned and not -_MAX_ERRNO <= self.raw.result < 0
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal ended it: the kernel calls it again, or says EINTR."""
+        return self.returned and self.raw.result in _RESTART
 
     def piece(self, capture: int, part: int = 0) -> Piece | None:
         """Return what was copied there; None: nothing."""

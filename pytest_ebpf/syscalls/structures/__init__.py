@@ -5,6 +5,6 @@ A module a subject, as the prototypes; each enters its structures as kinds when 
 
 from __future__ import annotations
 
-from pytest_ebpf.syscalls.structures import time
+from pytest_ebpf.syscalls.structures import files, time
 
-__all__ = ["time"]
+__all__ = ["files", "time"]

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from pytest_ebpf.syscalls.buffers import Member, Structure, structure
 
-__all__: list[str] = []
+__all__ = ["TIMESPEC"]
 
-_TIMESPEC = structure("timespec", Structure(Member("tv_sec", "q"), Member("tv_nsec", "q")))  # linux/time_types.h
+TIMESPEC = structure("timespec", Structure(Member("tv_sec", "q"), Member("tv_nsec", "q")))  # linux/time_types.h

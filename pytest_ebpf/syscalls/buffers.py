@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import struct
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.syscalls.kinds import KINDS, Memory, register
+from pytest_ebpf.syscalls.scalars import pointer
 from pytest_ebpf.syscalls.table import Capture
 from pytest_ebpf.syscalls.values import Fields, Missing, Pointed, written
 
@@ -24,6 +25,7 @@ __all__ = [
     "Member",
     "NumberKind",
     "Scalar",
+    "Shape",
     "Structure",
     "StructureKind",
     "abbreviated",
@@ -191,7 +193,7 @@ class Structure:
 class Scalar:
     """A number that is pointed to, or one of several in a row."""
 
-    def __init__(self, code: str, make: Callable[[int], int] | None = None) -> None:
+    def __init__(self, code: str, make: Callable[[int], Any] | None = None) -> None:
         """Describe it.
 
         Args:
@@ -202,13 +204,23 @@ class Scalar:
         self.size = self._unpack.size
         self._make = make
 
-    def read(self, data: bytes, at: int = 0) -> int:
+    def read(self, data: bytes, at: int = 0) -> Any:
         """Return it."""
         number: int = self._unpack.unpack_from(data, at)[0]
         return self._make(number) if self._make else number
 
 
-_Shape = TypeVar("_Shape", bound="Structure | Scalar")
+class Shape(Protocol):
+    """What is behind a pointer, of a size that is known beforehand."""
+
+    size: int
+    """Bytes."""
+
+    def read(self, data: bytes, at: int = 0) -> Any:
+        """Return its value."""
+
+
+_Shape = TypeVar("_Shape", bound=Shape)
 
 
 class StructureKind(Memory):
@@ -217,7 +229,7 @@ class StructureKind(Memory):
     portable: ClassVar[bool] = False
     noun = "a structure"
 
-    def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str], shape: Structure | Scalar) -> None:
+    def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str], shape: Shape) -> None:
         """Prepare it; see `Kind`."""
         super().__init__(at, names, parameters)
         self._shape = shape
@@ -255,7 +267,7 @@ class NumberKind(StructureKind):
     def decode(self, view: View, piece: Piece) -> Any:
         """Return the number."""
         found = super().decode(view, piece)
-        return Pointed(found) if isinstance(found, int) else found
+        return Pointed(found) if found is None or isinstance(found, int) else found
 
 
 class ListKind(Memory):
@@ -267,7 +279,7 @@ class ListKind(Memory):
     portable: ClassVar[bool] = False
     noun = "a list"
 
-    def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str], shape: Structure | Scalar) -> None:
+    def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str], shape: Shape) -> None:
         """Prepare it; see `Kind`."""
         super().__init__(at, names, parameters)
         self._shape = shape
@@ -294,7 +306,7 @@ def structure(name: str, shape: _Shape) -> _Shape:
 
     See `StructureKind`, `NumberKind`, `ListKind` for their parameters.
     """
-    kind = StructureKind if isinstance(shape, Structure) else NumberKind
+    kind = NumberKind if isinstance(shape, Scalar) else StructureKind
     KINDS[name] = lambda at, names, parameters: kind(at, names, parameters, shape)
     KINDS[f"{name}_list"] = lambda at, names, parameters: ListKind(at, names, parameters, shape)
     return shape
@@ -302,3 +314,4 @@ def structure(name: str, shape: _Shape) -> _Shape:
 
 for _name, _code in (("int32", "i"), ("uint32", "I"), ("int64", "q"), ("uint64", "Q")):
     structure(_name, Scalar(_code))
+structure("pointer", Scalar("Q", pointer))

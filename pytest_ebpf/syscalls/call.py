@@ -76,7 +76,7 @@ class Syscall:
     @property
     def prototype(self) -> Prototype | None:
         """Its signature; None: there is none for it. For this package's own."""
-        return prototypes(portable=self.raw_call.abi != "native").get(self.name)
+        return prototypes(self.raw_call.abi).get(self.name)
 
     @property
     def kinds(self) -> Mapping[str, Kind]:

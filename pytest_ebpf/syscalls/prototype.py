@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Prototype", "Variant", "prototypes"]
 
-_ARGUMENT = re.compile(r"(\w+)(?:#(\d))?:(\w+)(?:@(\w+)|\(([\w, ]*)\))?")
+_ARGUMENT = re.compile(r"(\w+)(?:#(\d)(?:/(\d))?)?:(\w+)(?:@(\w+)|\(([\w, ]*)\))?")
 _CONDITION = re.compile(r"(\w+)(=|!)([\w|]+)")
 
 
@@ -93,7 +94,7 @@ class _Layout:
 
 
 def _arguments(text: str, names: Sequence[str], *, portable: bool) -> Iterator[tuple[str, Kind]]:
-    for name, _, kind_name, base, words in _ARGUMENT.findall(text):
+    for name, _, _, kind_name, base, words in _ARGUMENT.findall(text):
         parameters = [base] if base else [word.strip() for word in words.split(",") if word.strip()]
         kind = kinds.KINDS[kind_name](names.index(name), names, parameters)
         if portable and not kind.portable:
@@ -108,7 +109,12 @@ def _variant(line: str, names: Sequence[str], base: Mapping[str, Kind], result: 
     own = dict(_arguments(head, names, portable=portable))
     last = max(names.index(name) for name, *_ in conditions)
     passed = {name: own.get(name, kind) for name, kind in base.items() if name in own or names.index(name) <= last}
-    return Variant(conditions, passed, RESULTS[tail.split()[0]]() if tail else result)
+    return Variant(conditions, passed, _result(tail.split()[0]) if tail else result)
+
+
+def _result(text: str) -> Result:
+    name, _, parameter = text.rstrip(")").partition("(")
+    return RESULTS[name](*filter(None, [parameter]))
 
 
 def _check(line: str, text: str, *found: re.Match[str]) -> None:
@@ -116,16 +122,16 @@ def _check(line: str, text: str, *found: re.Match[str]) -> None:
         raise ValueError(f"a line of the prototypes cannot be read: {line}")
 
 
-def _parse(line: str, variants: Iterable[str], *, portable: bool) -> Prototype:
+def _parse(line: str, variants: Iterable[str], *, portable: bool, backwards: bool) -> Prototype:
     head, _, tail = line.partition("->")
     name, *rest = head.split(None, 1)
     text, words = rest[0] if rest else "", tail.split()
     found = list(_ARGUMENT.finditer(text))
     _check(line, text, *found)
     # Where the order in which they are written is not that of the registers, each says its own.
-    names = [each[1] for each in sorted(found, key=lambda each: int(each[2] or 0))]
+    names = [each[1] for each in sorted(found, key=lambda each: int((backwards and each[3]) or each[2] or 0))]
     arguments = dict(_arguments(text, names, portable=portable))
-    result = RESULTS[words[0]]()
+    result = _result(words[0])
     others = tuple(_variant(each, names, arguments, result, portable=portable) for each in variants)
     layout = _Layout()
     for each in (arguments, *(variant.arguments for variant in others)):
@@ -159,11 +165,13 @@ def _blocks() -> Iterator[tuple[str, list[str]]]:
 
 
 @functools.cache
-def prototypes(*, portable: bool = False) -> Mapping[str, Prototype]:
+def prototypes(abi: str = "native") -> Mapping[str, Prototype]:
     """Return all, by name.
 
     Args:
-        portable: For another ABI than the machine's own: what has another layout there is not followed.
+        abi: ``native``; in ``compat`` and ``x32``, what has another layout there is not followed.
     """
-    made = (_parse(line, variants, portable=portable) for line, variants in _blocks())
+    # CONFIG_CLONE_BACKWARDS: all but x86-64 among the machines that there are wheels for
+    backwards = abi == "compat" or os.uname().machine != "x86_64"
+    made = (_parse(line, variants, portable=abi != "native", backwards=backwards) for line, variants in _blocks())
     return {each.name: each for each in made}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_ebpf.syscalls.scalars import IoPriority, named
 from pytest_ebpf.syscalls.values import Descriptor, Hex, Permissions, Pointer
 
 if TYPE_CHECKING:
@@ -69,11 +70,51 @@ class HexResult(Result):
         return Hex(view.raw.result)
 
 
+class NamedResult(Result):
+    """A number with names: the parameter names the set (`pytest_ebpf.syscalls.flagsets`)."""
+
+    def __init__(self, flagset: str) -> None:
+        """Prepare it.
+
+        Args:
+            flagset: Where the names are.
+        """
+        super().__init__()
+        self._make = named(flagset)
+
+    def note(self, view: View) -> str:
+        """Return the names, nothing for a number that has none."""
+        if not view.succeeded:
+            return ""
+        value = self._make(view.raw.result)
+        return str(value) if getattr(value, "name", None) or getattr(value, "names", None) else ""
+
+
+class FlagsResult(NamedResult):
+    """A set of flags, written in hexadecimal."""
+
+    def value(self, view: View) -> Hex:
+        """Return it."""
+        return Hex(view.raw.result)
+
+    def note(self, view: View) -> str:
+        """Return the names of those that are set."""
+        return super().note(view) if view.raw.result else ""
+
+
+class IoPriorityResult(Result):
+    """An I/O priority."""
+
+    def note(self, view: View) -> str:
+        """Return its class and level."""
+        return str(IoPriority(view.raw.result)) if view.succeeded else ""
+
+
 class NoResult(Result):
     """None: it never returns."""
 
 
-RESULTS: dict[str, Callable[[], Result]] = {
+RESULTS: dict[str, Callable[..., Result]] = {
     "int": Result,
     "size": Result,
     "pid": Result,
@@ -81,6 +122,9 @@ RESULTS: dict[str, Callable[[], Result]] = {
     "address": AddressResult,
     "octal": OctalResult,
     "hex": HexResult,
+    "named": NamedResult,
+    "flags": FlagsResult,
+    "ioprio": IoPriorityResult,
     "none": NoResult,
 }
 """By the names that prototypes use."""

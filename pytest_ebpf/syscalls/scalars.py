@@ -9,7 +9,7 @@ from pytest_ebpf.syscalls.values import Device, Hex, Octal, Permissions, Pointer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SCALARS", "identifier", "named", "pointer"]
+__all__ = ["SCALARS", "IoPriority", "identifier", "named", "pointer"]
 
 
 def named(flagset: str) -> Callable[[int], Any]:
@@ -18,7 +18,10 @@ def named(flagset: str) -> Callable[[int], Any]:
     def make(number: int) -> Any:
         from pytest_ebpf.syscalls.flagsets import FLAGSETS  # noqa: PLC0415 - the broker makes kinds and decodes nothing
 
-        return FLAGSETS[flagset].of(number)
+        found = FLAGSETS[flagset].of(number)
+        if number >> 31 == 1 and not getattr(found, "names", None) and getattr(found, "name", None) is None:
+            return FLAGSETS[flagset].of(number - (1 << 32))  # negative numbers have names too: RUSAGE_CHILDREN
+        return found
 
     return make
 
@@ -31,6 +34,25 @@ def pointer(number: int) -> Pointer | None:
 def identifier(number: int) -> int:
     """Return a user or group; -1 as most calls take it: leave as it is."""
     return -1 if number == 0xFFFFFFFF else number  # noqa: PLR2004 - (uid_t) -1
+
+
+class IoPriority(int):
+    """A class and a priority within it (ioprio_set(2))."""
+
+    @property
+    def io_class(self) -> Any:
+        """The class, with its name."""
+        return named("ioprio_classes")(self >> 13)
+
+    @property
+    def level(self) -> int:
+        """The priority within the class."""
+        return self & 0x1FFF
+
+    def __repr__(self) -> str:
+        return f"IOPRIO_PRIO_VALUE({self.io_class}, {self.level})"
+
+    __str__ = __repr__
 
 
 SCALARS: dict[str, tuple[int, Callable[[int], Any]]] = {
@@ -50,5 +72,6 @@ SCALARS: dict[str, tuple[int, Callable[[int], Any]]] = {
     "file_mode": (16, named("file_mode")),
     "dev": (32, Device),
     "signal": (32, named("signals")),
+    "ioprio": (32, IoPriority),
 }
 """Kinds of numbers: how many bits count, negative if signed, and what makes the value."""

@@ -74,7 +74,7 @@ def call_specs(machine: str) -> Mapping[tuple[str, int], CallSpec]:
 
     specs = {}
     for abi in ("native", "compat", "x32"):
-        known = prototypes(portable=abi != "native")
+        known = prototypes(abi)
         for number, name in names(abi, machine).items():
             if name in known:
                 spec = known[name].spec()

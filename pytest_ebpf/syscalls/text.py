@@ -22,6 +22,16 @@ _RESTARTS = {
 }
 
 
+# The order of clone(2)'s arguments differs among architectures, and so strace names them.
+_LABELS = {
+    "clone": {
+        **{name: f"{name}=" for name in ("flags", "parent_tid", "tls")},
+        "stack": "child_stack=",
+        "child_tid": "child_tidptr=",
+    }
+}
+
+
 def error_name(number: int) -> str:
     """Return the kernel's name of an error."""
     import errno  # noqa: PLC0415 - TODO constants
@@ -43,7 +53,9 @@ def arguments(call: Syscall, *, paths: bool = False) -> str:
     """
     if call.prototype is None:
         return ", ".join(hex(word) for word in call.raw_args)
-    return ", ".join(_with_path(kind.value(call.view), paths) for kind in call.kinds.values())
+    labels = _LABELS.get(call.name, {})
+    values = ((name, kind.value(call.view)) for name, kind in call.kinds.items())
+    return ", ".join(labels.get(name, "") + _with_path(value, paths) for name, value in values)
 
 
 def _with_path(value: Any, paths: bool) -> str:  # noqa: FBT001 - handed on

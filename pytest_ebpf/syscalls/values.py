@@ -21,6 +21,7 @@ __all__ = [
     "Fields",
     "File",
     "Hex",
+    "InetAddress",
     "Missing",
     "Octal",
     "PathName",
@@ -100,13 +101,22 @@ class Permissions(int):
 
 
 class Pointed(int):
-    """A number behind a pointer."""
+    """A number behind a pointer. If it has a name, or is written in another way, it is as if it were not pointed to."""
 
     after: int | None = None
     """What the call changed it to; None: it did not."""
 
+    def __new__(cls, number: Any) -> Self:
+        """Keep the number as it is known."""
+        made = super().__new__(cls, number or 0)
+        made._number = number
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_number"], name)
+
     def __repr__(self) -> str:
-        return f"[{int(self)}]" if self.after is None else f"[{int(self)}] => [{int(self.after)}]"
+        return f"[{written(self._number)}]" + ("" if self.after is None else f" => {self.after}")
 
     __str__ = __repr__
 
@@ -144,6 +154,16 @@ class PathName(str):
     def written(self) -> str:
         """Write what was passed."""
         return quoted(self.raw)
+
+
+class InetAddress(str):
+    """An IPv4 or IPv6 address in a structure."""
+
+    __slots__ = ()
+
+    def written(self) -> str:
+        """Write it as C code does."""
+        return f"inet_pton(AF_INET6, {quoted(self)})" if ":" in self else f"inet_addr({quoted(self)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,7 +314,7 @@ def written(value: Any) -> str:
         return _absent(value)
     if isinstance(value, Cut):
         return _part(value)
-    if isinstance(value, PathName | Descriptor):
+    if isinstance(value, PathName | Descriptor | InetAddress):
         return value.written()
     if isinstance(value, str | bytes):
         return quoted(value)

@@ -5,6 +5,16 @@ A module a subject, as the prototypes; each enters its structures as kinds when 
 
 from __future__ import annotations
 
-from pytest_ebpf.syscalls.structures import files, time
+from pytest_ebpf.syscalls.structures import (
+    clones,
+    files,
+    messages,
+    processes,
+    signals,
+    socket_options,
+    sockets,
+    time,
+    timers,
+)
 
-__all__ = ["files", "time"]
+__all__ = ["clones", "files", "messages", "processes", "signals", "socket_options", "sockets", "time", "timers"]

@@ -62,9 +62,9 @@ def value(name: str, header: str | None = None) -> int:
         names.update(found)
     import difflib  # noqa: PLC0415 - for the error alone
 
-    near = difflib.get_close_matches(name, names, n=3)
-    offer = f"; the nearest: {', '.join(sorted(near))}" if near else ""
-    raise UsageError(f"{name!r} is not defined in {header or 'the headers of the kernel'}{offer}")
+    near = difflib.get_close_matches(name, sorted(names), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise UsageError(f"{name!r} is not defined in {header or 'the headers of the kernel'}{hint}")
 
 
 def prefixed(prefix: str, header: str) -> dict[str, int]:

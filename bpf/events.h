@@ -47,6 +47,7 @@ enum call_flag {
 	CALL_UNFINISHED = 1, /* the thread ended inside: nobody saw a result */
 	CALL_IN_PROGRESS = 2, /* a snapshot on request: it has not returned yet */
 	CALL_DENIED = 4, /* a seccomp filter or a tracer answered it: it never began */
+	CALL_TRAPPED = 8, /* likewise, by a signal: the result is what the register held */
 };
 
 enum data_flag {

@@ -203,6 +203,10 @@ struct thread_info {
 #endif
 };
 
+struct seccomp {
+	int mode;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	int pid;
@@ -219,6 +223,7 @@ struct task_struct {
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct css_set *cgroups;
+	struct seccomp seccomp;
 	struct bpf_local_storage *bpf_storage;
 	char comm[16];
 };

@@ -161,7 +161,7 @@ int BPF_PROG(process__exit, struct task_struct *task)
 
 	if (!member || !session_of(member, &session))
 		return 0;
-	finish_call(&session, member);
+	finish_call(&session, member, task);
 	record = record_reserve(&session, sizeof(*record));
 	if (!record)
 		return 0;

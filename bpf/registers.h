@@ -15,6 +15,7 @@ struct pt_regs___kernel {
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs___kernel {
 	__u64 regs[31];
+	__u64 orig_x0;
 	__s32 syscallno;
 };
 #endif
@@ -26,15 +27,25 @@ struct pt_regs___kernel {
 #define TS_COMPAT 0x0002 /* arch/x86/include/asm/thread_info.h: holds until the call returns */
 #define X32_BIT 0x40000000 /* __X32_SYSCALL_BIT, uapi/asm/unistd.h */
 
-static __always_inline void read_call(struct pending_call *call, struct task_struct *task,
+/* The same in two ways: see member_calling(). */
+static __always_inline bool is_compat(struct task_struct *task)
+{
+	return task->thread_info.status & TS_COMPAT;
+}
+
+static __always_inline bool was_compat(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
+}
+
+static __always_inline void read_call(struct pending_call *call, bool compat,
 				      const struct pt_regs *registers, __u32 number)
 {
 	const struct pt_regs___kernel *from = (const void *)registers;
 
-	call->number = number & ~X32_BIT;
-	if (task->thread_info.status & TS_COMPAT) {
+	call->number = number;
+	if (compat) {
 		call->abi = CALL_COMPAT;
-		call->number = number;
 		call->args[0] = (__u32)from->bx;
 		call->args[1] = (__u32)from->cx;
 		call->args[2] = (__u32)from->dx;
@@ -43,7 +54,12 @@ static __always_inline void read_call(struct pending_call *call, struct task_str
 		call->args[5] = (__u32)from->bp;
 		return;
 	}
-	call->abi = number & X32_BIT ? CALL_X32 : CALL_NATIVE;
+	call->abi = CALL_NATIVE;
+	/* -1, which has all bits, is no number at all. */
+	if (number & X32_BIT && (__s32)number >= 0) {
+		call->abi = CALL_X32;
+		call->number = number & ~X32_BIT;
+	}
 	call->args[0] = from->di;
 	call->args[1] = from->si;
 	call->args[2] = from->dx;
@@ -58,17 +74,33 @@ static __always_inline __u32 number_at_exit(const struct pt_regs *registers)
 	return ((const struct pt_regs___kernel *)(const void *)registers)->orig_ax;
 }
 
+/* What the register of the result held when the call was entered. */
+static __always_inline __s64 before_call(const struct pt_regs *registers)
+{
+	return ((const struct pt_regs___kernel *)(const void *)registers)->orig_ax;
+}
+
 #elif defined(__TARGET_ARCH_arm64)
 
 #define TIF_32BIT 22 /* arch/arm64/include/asm/thread_info.h */
 
-static __always_inline void read_call(struct pending_call *call, struct task_struct *task,
+static __always_inline bool is_compat(struct task_struct *task)
+{
+	return task->thread_info.flags & (1UL << TIF_32BIT);
+}
+
+static __always_inline bool was_compat(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, thread_info.flags) & (1UL << TIF_32BIT);
+}
+
+static __always_inline void read_call(struct pending_call *call, bool compat,
 				      const struct pt_regs *registers, __u32 number)
 {
 	const struct pt_regs___kernel *from = (const void *)registers;
 
 	call->number = number;
-	call->abi = task->thread_info.flags & (1UL << TIF_32BIT) ? CALL_COMPAT : CALL_NATIVE;
+	call->abi = compat ? CALL_COMPAT : CALL_NATIVE;
 	call->args[0] = from->regs[0];
 	call->args[1] = from->regs[1];
 	call->args[2] = from->regs[2];
@@ -80,6 +112,11 @@ static __always_inline void read_call(struct pending_call *call, struct task_str
 static __always_inline __u32 number_at_exit(const struct pt_regs *registers)
 {
 	return ((const struct pt_regs___kernel *)(const void *)registers)->syscallno;
+}
+
+static __always_inline __s64 before_call(const struct pt_regs *registers)
+{
+	return ((const struct pt_regs___kernel *)(const void *)registers)->orig_x0;
 }
 
 #endif

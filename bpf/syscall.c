@@ -7,58 +7,15 @@
 #include "captures.h"
 #include "changes.h"
 #include "files.h"
-#include "registers.h"
-
-/* The same number in every ABI: all calls added since Linux 5.1 have. */
-#define IO_URING_SETUP 425
-#define IO_URING_REGISTER 427
 
 #define NO_CALL 0xffffffff
-
-/* Whether the client does this itself, for us. */
-static __always_inline bool is_muted(const struct control *control, __u32 tid)
-{
-	const __u32 *muted = control->muted;
-
-	return muted[0] == tid || muted[1] == tid || muted[2] == tid || muted[3] == tid ||
-	       muted[4] == tid || muted[5] == tid || muted[6] == tid || muted[7] == tid;
-}
-
-static __always_inline bool is_wanted(const struct control *control, const struct member *member)
-{
-	__u32 number = member->call.number, word;
-
-	/* What a ring set up outside a window does in a later one is no call. */
-	if (number == IO_URING_SETUP)
-		return true;
-	if (!control->calls || !member->call.window)
-		return false;
-	if (member->own &&
-	    (control->flags & CONTROL_CHILDREN_ONLY || is_muted(control, member->tid)))
-		return false;
-	if (number >= CALL_NUMBERS || (number >= IO_URING_SETUP && number <= IO_URING_REGISTER))
-		return true;
-	word = member->call.abi * (CALL_NUMBERS / 64) + number / 64;
-	barrier_var(word);
-	if (word >= CALL_ABIS * (CALL_NUMBERS / 64))
-		return false;
-	return control->wanted[0][word] >> number % 64 & 1;
-}
 
 static __always_inline void begin_call(struct member *member, const struct control *control)
 {
 	struct pending_call *call = &member->call;
 	const struct call_spec *spec;
 
-	call->pid_tgid = bpf_get_current_pid_tgid();
-	call->files[0] = 0;
-	call->files[1] = 0;
-	call->flags = 0;
-	call->again = 0;
-	call->late = 0;
-	call->opens = 0;
-	call->moves = 0;
-	call->entered_ns = bpf_ktime_get_ns();
+	start_call(call);
 	spec = spec_of(call);
 	if (!spec || !spec->used)
 		return;
@@ -97,7 +54,7 @@ int BPF_PROG(syscall__sys_enter, struct pt_regs *registers, long number)
 	control = control_of(member->session);
 	if (!control)
 		return 0;
-	read_call(call, task, registers, number);
+	read_call(call, is_compat(task), registers, number);
 	call->window = control->window;
 	if (!is_wanted(control, member))
 		return 0;
@@ -152,12 +109,21 @@ static __always_inline void deny_call(struct member *member, struct task_struct 
 	/* -1: not a call, or one whose number the tracer took away */
 	if (!control || !control->calls || number == NO_CALL)
 		return;
-	read_call(&member->call, task, registers, number);
+	read_call(&member->call, is_compat(task), registers, number);
 	member->call.window = control->window;
 	if (!is_wanted(control, member))
 		return;
 	begin_call(member, control);
 	member->call.flags = CALL_DENIED;
+	if (result == before_call(registers)) {
+		/* syscall_rollback(), for the SIGSYS that comes now (SECCOMP_RET_TRAP,
+		 * SECCOMP_RET_KILL_*). */
+		member->call.flags = CALL_DENIED | CALL_TRAPPED;
+		member->call.result = result;
+		member->call.returned_ns = bpf_ktime_get_ns();
+		member->call.state = CALL_HELD;
+		return;
+	}
 	leave_call(member, result);
 }
 

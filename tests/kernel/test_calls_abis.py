@@ -59,3 +59,9 @@ def test_a_number_is_wanted_of_one_abi_and_not_of_the_others(
     tracing.session.want_calls(wanted)
     calls, _ = run(tracing, program("abis"))
     assert [call.abi for call in calls if call.number in {GETPPID, I386_GETPPID}] == seen
+
+
+def test_a_number_that_is_none_is_none_of_any_abi(tracing: Tracing, program: Callable[[str], str]) -> None:
+    calls, _ = run(tracing, program("abis"))
+    [none] = [call for call in calls if call.args == (11, 12, 13, 14, 15, 16)]
+    assert (none.number, none.abi, none.result) == (0xFFFFFFFF, NATIVE, -errno.ENOSYS)

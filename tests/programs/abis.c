@@ -29,6 +29,7 @@ int main(void)
 	long native, x32;
 
 	native = syscall(SYS_getppid, HIGH | 1, 2, 3, 4, 5, 6);
+	syscall(-1, 11, 12, 13, 14, 15, 16);
 	errno = 0;
 	x32 = syscall(X32 | SYS_getppid, HIGH | 1, 2, 3, 4, 5, 6);
 	printf("%ld %d %ld\n", native, errno ? -errno : (int)x32, by_interrupt(64));

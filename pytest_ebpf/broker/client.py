@@ -107,9 +107,11 @@ class Client:
         except ValueError:
             for descriptor in answer.descriptors:
                 os.close(descriptor)
+            # The kernel hands over as many as the process may open (scm_detach_fds(), net/core/scm.c).
             raise BrokerError(
-                f"pytest-ebpf: the broker at {self.path} sent {len(answer.descriptors)} descriptors for 3: "
-                "is the limit on open files reached (ulimit -n)?"
+                f"pytest-ebpf: a session has 3 descriptors, and {len(answer.descriptors)} of them arrived from the "
+                f"broker at {self.path}\n"
+                "  try     a higher limit on this process's open files: ulimit -n"
             ) from None
         return Opened(session=int(answer.body["session"]), ring_fd=ring_fd, control_fd=control_fd, spill_fd=spill_fd)
 

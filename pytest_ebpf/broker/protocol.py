@@ -88,7 +88,8 @@ def receive(connection: socket.socket, *, descriptors: bool = False) -> Message:
 
     Args:
         connection: A ``SOCK_SEQPACKET`` socket.
-        descriptors: Whether descriptors are taken; if not, the kernel drops those that were sent along.
+        descriptors: Whether descriptors are taken: as many as this process may open, perhaps fewer than were
+            sent. If not, the kernel drops those that were sent along.
 
     Raises:
         Closed: Nothing will come any more.
@@ -105,6 +106,8 @@ def receive(connection: socket.socket, *, descriptors: bool = False) -> Message:
         data, ancillary, flags = _take(connection, room)
     received = _descriptors(ancillary)
     try:
+        if flags & socket.MSG_CTRUNC and not descriptors:
+            raise Malformed("the message carries descriptors, and none are taken")
         return Message(_parse(data, flags), received)
     except BaseException:
         for descriptor in received:
@@ -129,8 +132,6 @@ def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
 def _parse(data: bytes, flags: int) -> dict[str, Any]:
     if flags & socket.MSG_TRUNC:
         raise Oversized(f"the message is longer than {MESSAGE_LIMIT} bytes")
-    if flags & socket.MSG_CTRUNC:
-        raise Malformed("the message carries descriptors, and none are taken")
     if not data:
         # A packet of no bytes looks the same as the end; nobody has a reason to send one.
         raise Closed

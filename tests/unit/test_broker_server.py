@@ -111,12 +111,38 @@ def test_the_memory_of_all_rings_has_a_limit(broker: brokers.Broker) -> None:
 def test_sessions_have_a_limit(broker: brokers.Broker) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(256):
-            stack.enter_context(session(broker))
+            client = stack.enter_context(contextlib.closing(broker.client()))
+            opened = client.open(4096)
+            # Fewer than a user may usually open.
+            for descriptor in (opened.ring_fd, opened.control_fd, opened.spill_fd):
+                os.close(descriptor)
         with pytest.raises(BrokerError) as caught:
             stack.enter_context(session(broker))
     assert str(caught.value) == (
         "pytest-ebpf: the broker refused: the broker has 256 sessions open, its limit: end some of them"
     )
+
+
+def test_a_client_that_may_open_too_few_descriptors_is_told_of_the_limit_and_keeps_none(
+    broker: brokers.Broker,
+) -> None:
+    def client() -> str:
+        connection = broker.client()
+        lowest = os.dup(0)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, lowest + 1))
+        try:
+            connection.open(4096)
+        except BrokerError as error:
+            os.close(os.dup(0))  # there is room again
+            return str(error)
+        return "opened"
+
+    with forked(client) as (_, said):
+        assert said() == (
+            f"pytest-ebpf: a session has 3 descriptors, and 1 of them arrived from the broker at {broker.socket}\n"
+            "  try     a higher limit on this process's open files: ulimit -n"
+        )
 
 
 def test_another_version_of_the_protocol_is_refused_with_both_numbers(raw: socket.socket) -> None:

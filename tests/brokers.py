@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.broker.client import Opened
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which what a test waits for will not come."""
 
 

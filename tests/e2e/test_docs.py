@@ -52,7 +52,7 @@ def test_the_hooks_on_the_how_to_page_do_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text("\n\n".join(hooks))
     (tmp_path / "test_hooks.py").write_text(
         "import subprocess\n\n\n"
-        "def test_leaves(ebpf_trace):\n    subprocess.Popen(['sleep', '1'])\n\n\n"
+        "def test_leaves(ebpf_trace):\n    subprocess.Popen(['sleep', '9'])\n\n\n"
         "def test_fails(ebpf_trace):\n    ebpf_trace.assert_spawned('cc1')\n"
     )
     output = inner.run(tmp_path)

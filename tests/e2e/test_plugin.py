@@ -185,7 +185,7 @@ def test_fails(ebpf_trace):
             "*assert False*",
             "-* ebpf_trace call -*",
             "* (the test)",
-            "└─ * false (+* ms, exit 1, ran * ms)",
+            "└─ * false (+*s, exit 1, ran *s)",
             "0 lost",
             "=* short test summary info =*",
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -52,8 +53,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel that tox built and installed here, or one of the tree."""
     if built := os.environ.get("TOX_PACKAGE"):
         return Path(built)
-    folder = tmp_path_factory.mktemp("built")
-    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, PROJECT)
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # of all workers: two cannot build in one tree at once
+    folder = shared / "built"
+    with (shared / "built.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, PROJECT)
     return next(folder.glob("*.whl"))
 
 

@@ -89,7 +89,7 @@ def test_fails(ebpf_trace):
     )
     result = suite.run("-n2")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["-* ebpf_trace call -*", "* (the test)", "└─ * false (+* ms, exit 1, ran * ms)"])
+    result.stdout.fnmatch_lines(["-* ebpf_trace call -*", "* (the test)", "└─ * false (+*s, exit 1, ran *s)"])
 
 
 def test_a_worker_that_is_killed_is_replaced_and_the_new_one_traces(own_broker: Suite) -> None:

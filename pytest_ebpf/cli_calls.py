@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -79,26 +80,31 @@ class Calls:
         self._wanted = wanted
         self._calls = self._happenings = 0
 
-    def take(self) -> list[Syscall | Ending]:
-        """Return what is new, in the order in which it returned or ended."""
+    def take(self) -> Iterator[Syscall | Ending]:
+        """Return what is new, in the order in which it returned or ended; made as it is asked for."""
         self._window.update()
-        found: list[tuple[int, Syscall | Ending]] = [*self._take_calls(), *self._take_endings()]
-        found.sort(key=lambda each: each[0])
-        return [item for _, item in found]
+        # Each of the two is in that order as it came.
+        both = heapq.merge(self._take_calls(), self._take_endings(), key=lambda each: each[0])
+        return (item for _, item in both)
 
     def _take_calls(self) -> Iterator[tuple[int, Syscall]]:
-        store = self._history.calls
-        first, self._calls = self._calls, len(store)
-        # What was in progress may have returned since: both records are there, the return's behind.
-        places = {}
+        first, self._calls = self._calls, len(self._history.calls)
+        inside: dict[tuple[int, int], Syscall] = {}
         for place in range(first, self._calls):
-            raw = store.call(place)
-            if self._wanted is None or raw.number in self._wanted.get(raw.abi, ()):
-                places[raw.host_tid, raw.entered_ns] = place
-        for place in places.values():
             call = Syscall(place, self._window)
-            if not self._is_ours(call.process.life, call.raw_call.time_ns):
-                yield call.raw_call.time_ns, call
+            raw = call.raw_call
+            if self._wanted is not None and raw.number not in self._wanted.get(raw.abi, ()):
+                continue
+            if self._is_ours(self._history.life_of((raw.host_pid, raw.start_ns)), raw.time_ns):
+                continue
+            # Of one that returned while it was looked for, the record of the return comes later.
+            inside.pop((raw.host_tid, raw.entered_ns), None)
+            if raw.in_progress:
+                inside[raw.host_tid, raw.entered_ns] = call
+            else:
+                yield raw.time_ns, call
+        for call in inside.values():
+            yield call.raw_call.time_ns, call
 
     def _take_endings(self) -> Iterator[tuple[int, Ending]]:
         happenings = self._history.told(self._window.first, self._happenings)

@@ -79,7 +79,7 @@ _FILES: dict[str, Maker] = {
     "seek_whence": enum("linux/fs.h SEEK_*"),
     "rename_flags": flags("linux/fs.h RENAME_*"),
     "rwf_flags": flags("linux/fs.h RWF_*", less="RWF_SUPPORTED"),
-    "sync_file_range_flags": flags("linux/fs.h SYNC_FILE_RANGE_*"),
+    "sync_file_range_flags": flags("linux/fs.h SYNC_FILE_RANGE_*", less="*_WRITE_AND_WAIT"),
     "inode_flags": flags("linux/fs.h FS_*_FL", less="FS_RESERVED_FL"),
     "splice_flags": flags("fcntl.h SPLICE_F_*"),
     "fallocate_modes": flags("linux/falloc.h FALLOC_FL_*"),
@@ -91,8 +91,8 @@ _FILES: dict[str, Maker] = {
     "umount_flags": flags("sys/mount.h MNT_* UMOUNT_*"),
     "mount_attributes": flags(
         "linux/mount.h MOUNT_ATTR_*",
-        less="MOUNT_ATTR_SIZE_*",
-        first={"MOUNT_ATTR__ATIME": "MOUNT_ATTR_RELATIME MOUNT_ATTR_NOATIME MOUNT_ATTR_STRICTATIME"},
+        less="MOUNT_ATTR_SIZE_* MOUNT_ATTR_RELATIME",
+        first={"MOUNT_ATTR__ATIME": "MOUNT_ATTR_NOATIME MOUNT_ATTR_STRICTATIME"},
     ),
     "move_mount_flags": flags("linux/mount.h MOVE_MOUNT_*", less="MOVE_MOUNT__MASK"),
     "open_tree_flags": flags(
@@ -132,19 +132,20 @@ _FILES: dict[str, Maker] = {
         "linux/loop.h LOOP_[SCG]*",
         "linux/vt.h VT_[A-Z]*",
         "linux/kd.h KD[A-Z]* [GP]IO_*",
-        "linux/cdrom.h CDROM[A-Z]* DVD_[A-Z]*",
+        "linux/cdrom.h CDROM[A-Z]* DVD_READ_STRUCT DVD_WRITE_STRUCT DVD_AUTH",
         "linux/hdreg.h HDIO_*",
         "scsi/sg.h SG_[GS]ET_* SG_IO SG_EMULATED_HOST SG_NEXT_CMD_LEN SG_SCSI_RESET",
         "linux/fb.h FBIO*",
-        less="TIOCPKT_* TIOCM_* TIOCSER_* _* SIOCDEVPRIVATE SIOCPROTOPRIVATE BMAP_IOCTL *_IOC_MAGIC",
+        less="_* TIOCPKT_* TIOCM_* TIOCSER_* SIOCDEVPRIVATE SIOCPROTOPRIVATE LOOP_*_FLAGS HDIO_*_HDR_SIZE"
+        " VT_AUTO VT_PROCESS VT_ACKACQ VT_EVENT_* VT_MAX_EVENT KVM_S390_* KVM_PPC_* KVM_ARM_SET_DEVICE_ADDR",
     ),
 }
 _MEMORY: dict[str, Maker] = {
     "mmap_prot": flags("linux/mman.h PROT_*"),
     "mmap_flags": flags(
         "linux/mman.h MAP_*",
-        less="MAP_FILE MAP_HUGE_*",
-        first={"MAP_TYPE": "MAP_SHARED MAP_PRIVATE MAP_SHARED_VALIDATE MAP_DROPPABLE"},
+        less="MAP_HUGE_*",
+        first={"MAP_TYPE": "MAP_FILE MAP_SHARED MAP_PRIVATE MAP_SHARED_VALIDATE MAP_DROPPABLE"},
         last={0x3F << 26: "MAP_HUGE_*B"},
     ),
     "madvise_advice": enum("linux/mman.h MADV_*"),
@@ -178,7 +179,7 @@ _MEMORY: dict[str, Maker] = {
     "msgop_flags": flags("linux/msg.h MSG_NOERROR MSG_EXCEPT MSG_COPY", "linux/ipc.h IPC_NOWAIT"),
 }
 _PROCESSES: dict[str, Maker] = {
-    "clone_flags": flags("linux/sched.h CLONE_*", less="CLONE_ARGS_*", last={"CSIGNAL": _make_signals}),
+    "clone_flags": flags("linux/sched.h CLONE_*", less="CLONE_ARGS_* CLONE_NEWTIME", last={"CSIGNAL": _make_signals}),
     # Of clone3(2), unshare(2) and setns(2), where no signal is in the lowest bits.
     "clone3_flags": flags("linux/sched.h CLONE_*", less="CLONE_ARGS_*"),
     "namespaces": flags("linux/sched.h CLONE_NEW*"),

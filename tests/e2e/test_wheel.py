@@ -84,12 +84,12 @@ def test_the_wheel_carries_an_object_for_each_program_and_no_source_of_them(whee
     assert not [name for name in names if name.endswith((".c", ".h"))]
 
 
-def test_the_wheel_carries_every_module_of_the_package_its_types_and_its_licences(
+def test_the_wheel_carries_every_module_of_the_package_its_types_its_constants_and_its_licences(
     wheel: Path,
 ) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     modules = {str(path.relative_to(PROJECT)) for path in (PROJECT / "pytest_ebpf").rglob("*.py")}
-    assert modules | {"pytest_ebpf/py.typed"} <= names
+    assert modules | {"pytest_ebpf/py.typed", "pytest_ebpf/syscalls/constants.txt"} <= names
     assert {name.partition("/licenses/")[2] for name in names if "/licenses/" in name} == {
         "LICENSE",
         "bpf/LICENSE",

@@ -26,6 +26,7 @@ version = "1"
 
 [tool.setuptools]
 packages = ["pytest_ebpf"]
+include-package-data = false
 """
 
 
@@ -41,7 +42,7 @@ def setup_module_of(folder: Path) -> ModuleType:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A project of one BPF program and nothing else, built by our ``setup.py``."""
+    """A project with one BPF program, and constants of its own, built by our ``setup.py``."""
     folder = tmp_path / "project"
     (folder / "bpf").mkdir(parents=True)
     (folder / "pytest_ebpf").mkdir()
@@ -49,8 +50,10 @@ def tree(tmp_path: Path) -> Path:
     (folder / "bpf/one.bpf.c").write_text("int one = 1; struct seen { int pid; } *anchor;\n")
     (folder / "pyproject.toml").write_text(METADATA)
     text = (PROJECT / "setup.py").read_text()
-    text = text.replace("cffi_modules=", "# cffi_modules=").replace('("build_constants", None), ', "")
-    (folder / "setup.py").write_text(text)
+    (folder / "setup.py").write_text(text.replace("cffi_modules=", "# cffi_modules="))
+    script = folder / "pytest_ebpf/syscalls/constants_build.py"
+    script.parent.mkdir()
+    script.write_text("def constants_text(compiler):\n    return f'compiled by {compiler}'\n")
     return folder
 
 
@@ -159,7 +162,12 @@ def test_a_build_holds_the_objects_and_modules_of_the_tree_and_none_deleted_sinc
     assert build(tree).returncode == 0
     built = tree / "build/lib/pytest_ebpf"
     files = {str(path.relative_to(built)) for path in built.rglob("*") if path.is_file()}
-    assert files == {"__init__.py", "objects/one.bpf.o"}
+    assert files == {"__init__.py", "objects/one.bpf.o", "syscalls/constants.txt"}
+
+
+def test_a_build_takes_the_constants_by_the_compiler_of_the_extension(tree: Path) -> None:
+    assert build(tree, CC="cc -DIT").returncode == 0
+    assert (tree / "build/lib/pytest_ebpf/syscalls/constants.txt").read_text() == "compiled by ['cc', '-DIT']"
 
 
 def test_an_object_keeps_its_types_and_not_its_debug_sections(tree: Path) -> None:
@@ -182,8 +190,9 @@ def test_an_object_is_the_same_wherever_it_was_built(tree: Path, strip: str) -> 
     assert objects[0] == objects[1]
 
 
-def test_an_editable_build_puts_the_objects_where_the_package_is(tree: Path) -> None:
+def test_an_editable_build_puts_what_it_makes_where_the_package_is(tree: Path) -> None:
     code = "from setuptools import build_meta; import sys; sys.argv = ['setup.py'];build_meta.build_editable('.')"
     done = subprocess.run([sys.executable, "-c", code], cwd=tree, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in (tree / "pytest_ebpf/objects").iterdir()] == ["one.bpf.o"]
+    assert (tree / "pytest_ebpf/syscalls/constants.txt").is_file()

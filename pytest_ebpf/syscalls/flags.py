@@ -28,7 +28,9 @@ class Named(int):
         return _number(int(self)) if self.name is None else self.name
 
     __repr__ = __str__
-    __format__ = object.__format__
+
+    def __format__(self, spec: str) -> str:
+        return _formatted(self, spec)
 
 
 class Flags(int):
@@ -46,7 +48,14 @@ class Flags(int):
         return "|".join(parts) or "0"
 
     __repr__ = __str__
-    __format__ = object.__format__
+
+    def __format__(self, spec: str) -> str:
+        return _formatted(self, spec)
+
+
+def _formatted(value: int, spec: str) -> str:
+    """Format the text, unless a type of numbers is asked for, as in ``{flags:#o}``."""
+    return format(int(value), spec) if spec[-1:] in set("bcdoxXn") else format(str(value), spec)
 
 
 def _number(value: int) -> str:

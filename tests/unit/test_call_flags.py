@@ -162,6 +162,7 @@ def test_flags_are_still_the_number_they_were() -> None:
     assert flags.unknown == 0x800000
     assert repr(flags) == str(flags) == f"{flags}" == "O_RDWR|O_CLOEXEC|0x800000"
     assert json.dumps(flags) == str(int(flags))
+    assert f"{flags:#x}" == "0x880002"
 
 
 def test_a_named_value_is_still_the_number_it_was_and_equals_pythons_own() -> None:
@@ -171,6 +172,7 @@ def test_a_named_value_is_still_the_number_it_was_and_equals_pythons_own() -> No
     assert pythons[family] == "family"
     assert family.name == "AF_INET"
     assert repr(family) == str(family) == f"{family}" == "AF_INET"
+    assert (f"{family:d}", f"{family:>9}") == ("2", "  AF_INET")
     assert pythons[enumset("signals").of(15)] == "signal"
     assert enumset("signals").of(99).name is None
 

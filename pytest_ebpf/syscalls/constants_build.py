@@ -67,6 +67,8 @@ _NAMES = re.compile(
 )
 # A body with anything else is no constant, and may spoil the lines that follow.
 _CONSTANT = re.compile(r"[\w\s()|&~^<>=!?:+\-*/%,.']*")
+# gcc's error names the line of a macro's definition, if the header is not the system's; ours is in a note then.
+_REFUSED = re.compile(r"^constant:(\d+):\d+: (?:error|note: in expansion)", re.MULTILINE)
 _IOCTL = re.compile(r"\b_IO(R|W|WR|C)?(_BAD)?\s*\(")
 
 
@@ -139,8 +141,7 @@ def _values(compiler: Sequence[str], includes: str, names: list[str]) -> Iterabl
             done = _run(compiler, ["-w", "-D_GNU_SOURCE", "-o", program], _program(includes, names))
             if done.returncode == 0:
                 break
-            # Of the header's line and of ours, which one is in the error and which in its note differs.
-            refused = {int(line) for line in re.findall(r"^constant:(\d+):", done.stderr, re.MULTILINE)}
+            refused = {int(line) for line in _REFUSED.findall(done.stderr)}
             if not refused:
                 raise SystemExit(f"pytest-ebpf cannot be built: {compiler[0]} refused\n{includes}{done.stderr}")
             names = [name for line, name in enumerate(names, 1) if line not in refused]

@@ -83,6 +83,12 @@ def test_what_is_no_integer_constant_is_left_out_and_spoils_nothing(headers: Pat
     assert taken(headers, "it/some.h", some=text) == {"GOOD": 3}
 
 
+def test_what_the_compiler_advises_to_include_costs_no_other_name(headers: Path) -> None:
+    # gcc's advice is to the first line, on which the first name stands.
+    text = "#define FIRST 1\n#define SIZE sizeof(FILE)\n#define OTHER (int)NULL\n"
+    assert taken(headers, "it/some.h", some=text) == {"FIRST": 1, "OTHER": 0}
+
+
 def test_values_keep_their_sign_and_all_their_bits(headers: Path) -> None:
     text = """
     #define MINUS (-100)

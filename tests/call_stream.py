@@ -168,12 +168,19 @@ class Tracing:
     session: Session
     stream: Stream = field(default_factory=Stream)
 
+    def every(self, since: int = 0) -> list[Call]:
+        """The calls since the last time, of this process too, that were entered after that time (`monotonic_ns`).
+
+        Pulling is made of calls itself.
+        """
+        return [call for call in self.stream.feed(self.session.pull()) if call.entered_ns > since]
+
     def calls(self, name: str | int | None = None, *, pid: int | None = None) -> list[Call]:
         """The calls since the last time, of other processes only unless a pid is given."""
         number = None if name is None else number_of(name)
         return [
             call
-            for call in self.stream.feed(self.session.pull())
+            for call in self.every()
             if (number is None or call.number == number)
             and (call.host_pid != os.getpid() if pid is None else call.host_pid == pid)
         ]

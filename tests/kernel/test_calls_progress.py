@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 from brokers import eventually, forked
 from call_stream import tracing as tracing_of
 from calls_stream import number_of
+from waiting import blocked, waits_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from call_stream import Call, Tracing
 
 READ, FUTEX = number_of("read"), number_of("futex")
 
 
-class Blocked(NamedTuple):
-    process: subprocess.Popen[bytes]
-    tids: set[int]
-
-    def let_go(self, bytes_: int) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(b"x" * bytes_)
-        self.process.stdin.flush()
-
-
-def waits_in(number: int, tid: int) -> bool:
-    return Path(f"/proc/{tid}/syscall").read_text(encoding="ascii").split()[0] == str(number)
-
-
-@contextlib.contextmanager
-def blocked(path: str) -> Iterator[Blocked]:
-    """A process of which two threads wait in read(2)."""
-    with subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        tids = {int(process.stdout.readline()), int(process.stdout.readline())}
-        assert eventually(lambda: all(waits_in(READ, tid) for tid in tids))
-        yield Blocked(process, tids)
-
-
-def snapshot(tracing: Tracing, pid: int) -> list[Call]:
+def snapshot(tracing: Tracing, pid: int | None = None) -> list[Call]:
+    """The calls in progress of a process, or of all but this one."""
     tracing.session.snapshot()
     return [call for call in tracing.calls(pid=pid) if call.in_progress]
 
@@ -92,14 +68,14 @@ def test_a_call_that_nobody_wants_is_not_in_progress_either(
 ) -> None:
     tracing.session.want_calls(wanted)
     with blocked(program("blocked")) as waiting:
-        assert snapshot(tracing, waiting.process.pid) == []
+        assert snapshot(tracing) == []
         waiting.let_go(2)
 
 
 def test_a_call_from_before_the_session_is_none_of_its(call_broker: Path, program: Callable[[str], str]) -> None:
     with blocked(program("blocked")) as waiting:
         with tracing_of(call_broker) as tracing:
-            assert snapshot(tracing, waiting.process.pid) == []
+            assert snapshot(tracing) == []
             waiting.let_go(2)
             waiting.process.wait()
             calls = tracing.calls(pid=waiting.process.pid)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from brokers import eventually
 from calls_stream import number_of
+from waiting import waits_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ def test_what_a_killed_process_was_in_is_unfinished_and_shows_no_error(
     with subprocess.Popen([program("ends"), "kill"], stdout=subprocess.PIPE) as running:
         assert running.stdout
         tids = {int(running.stdout.readline()), int(running.stdout.readline())}
-        assert eventually(lambda: all(_sleeps_in("pause", tid) for tid in tids))
+        assert eventually(lambda: all(waits_in(number_of("pause"), tid) for tid in tids))
         running.send_signal(signal.SIGKILL)
     calls = tracing.calls(pid=running.pid)
     killed = [call for call in calls if call.unfinished]
@@ -65,11 +66,6 @@ def test_what_a_killed_process_was_in_is_unfinished_and_shows_no_error(
     # The kernel's own "call again" (-514, ERESTARTNOHAND), which sys_exit sees, nobody was told.
     assert {call.result for call in killed} == {0}
     assert [call for call in named(calls, "pause") if not call.unfinished] == []
-
-
-def _sleeps_in(name: str, tid: int) -> bool:
-    with open(f"/proc/{tid}/syscall", encoding="ascii") as file:  # noqa: PTH123 - a file of /proc
-        return file.read().split()[0] == str(number_of(name))
 
 
 def test_an_exec_by_a_thread_that_is_not_the_leader_returns_and_ends_what_the_others_were_in(

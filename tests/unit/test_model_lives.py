@@ -219,7 +219,7 @@ class Story:
         self.living = {actor.pid for actor in living} - {self.world.root.pid}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(["fork", "fork", "exec", "exit"]), st.integers(0, 99)), max_size=40))
 def test_the_tree_has_each_process_once_below_the_one_that_forked_it(steps: list[tuple[str, int]]) -> None:
     story = Story(steps)

@@ -17,7 +17,7 @@ from pytest_ebpf.broker.launch import new_run_directory
 from pytest_ebpf.cli_calls import Calls, Choice, Lines, wanted_calls
 from pytest_ebpf.engine.control import DATA_LIMIT
 from pytest_ebpf.errors import BrokerError, Unavailable, UsageError
-from pytest_ebpf.jsonable import losses_to_dict, process_to_dict, syscall_to_dict
+from pytest_ebpf.jsonable import losses_to_dict, process_to_dict, reference, syscall_to_dict
 from pytest_ebpf.processes import Process
 from pytest_ebpf.settings import Settings, parse_size
 from pytest_ebpf.syscalls.call import Syscall
@@ -220,7 +220,7 @@ def _print(lines: Iterable[str], out: TextIO) -> None:
 def _rest(trace: Trace, calls: Choice | None, *, as_json: bool) -> Iterator[str]:
     """Return the lines that the end brings."""
     if as_json:
-        yield from to_json(trace)
+        yield from to_json(trace, calls=calls is not None)
     elif calls is None:
         yield from to_text(trace)
     else:
@@ -233,12 +233,20 @@ def to_text(trace: Trace) -> Iterator[str]:
     yield from _warnings(trace)
 
 
-def to_json(trace: Trace) -> Iterator[str]:
-    """Write each process of a trace, and then the losses, as a line of JSON."""
+def to_json(trace: Trace, *, calls: bool = False) -> Iterator[str]:
+    """Write each process of a trace, and then the losses, as a line of JSON.
+
+    Args:
+        trace: Whose.
+        calls: Whether system calls were recorded, so that it is known who does things without them.
+    """
     for process in trace.processes.seen():
         if process != trace.root:
             yield json.dumps(process_to_dict(process))
-    yield json.dumps(losses_to_dict(trace.losses))
+    losses = losses_to_dict(trace.losses)
+    if calls:
+        losses["io_urings"] = [reference(Process(life, trace.window)) for life, _ in trace.window.history.urings]
+    yield json.dumps(losses)
 
 
 def _warnings(trace: Trace) -> Iterator[str]:

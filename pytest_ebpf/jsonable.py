@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.programs import Program
     from pytest_ebpf.syscalls.call import Syscall
 
-__all__ = ["event_to_dict", "losses_to_dict", "process_to_dict", "syscall_to_dict"]
+__all__ = ["event_to_dict", "losses_to_dict", "process_to_dict", "reference", "syscall_to_dict"]
 
 _OF_PROGRAM = (
     "comm",
@@ -54,7 +54,7 @@ def process_to_dict(process: Process) -> dict[str, Any]:
     fields: dict[str, Any] = {"type": "process"}
     fields.update(_fields(process, _OF_PROCESS, unknown))
     fields.update(_fields(process, _OF_PROGRAM, unknown))
-    fields["children"] = [_reference(child) for child in process.children.seen()]
+    fields["children"] = [reference(child) for child in process.children.seen()]
     fields["executions"] = [_execution(execution) for execution in process.executions]
     fields["truncated"] = sorted(process.seen("truncated"))
     fields["unknown"] = unknown
@@ -82,7 +82,7 @@ def _execution(execution: Execution) -> dict[str, Any]:
     return fields
 
 
-def _reference(process: Process) -> dict[str, Any]:
+def reference(process: Process) -> dict[str, Any]:
     """Name a process: by what identifies it, and by the pid that the test sees."""
     pid = process.raw("pid")
     known = None if isinstance(pid, Gap) else pid
@@ -93,7 +93,7 @@ def _plain(value: object) -> Any:  # noqa: PLR0911 - a table of types
     if isinstance(value, Cut):
         return _plain(value.value)
     if isinstance(value, Process):
-        return _reference(value)
+        return reference(value)
     if isinstance(value, Signals):
         return value.name
     if isinstance(value, Namespaces):
@@ -127,7 +127,7 @@ def syscall_to_dict(call: Syscall) -> dict[str, Any]:
         "name": call.name,
         "abi": call.abi,
         "number": call.number,
-        "process": _reference(call.process),
+        "process": reference(call.process),
         "tid": _argument(tid, "tid", notes),
         "host_tid": call.host_tid,
         "raw_args": [hex(word) for word in call.raw_args],

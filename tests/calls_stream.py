@@ -26,8 +26,8 @@ _table = system_calls.syscalls()
 
 
 def number_of(name: str | int, abi: str = "native") -> int:
-    """Return a call's number on x86-64."""
-    return name if isinstance(name, int) else int(_table.get(name, _ARCHITECTURES[abi]))
+    """Return a call's number on x86-64; x32's without its bit."""
+    return name if isinstance(name, int) else int(_table.get(name, _ARCHITECTURES[abi])) & ~0x40000000
 
 
 def ring_record(body: bytes) -> bytes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from calls_stream import ring_record
 
+from pytest_ebpf.engine.calls import CallStore
 from pytest_ebpf.history import History
 from pytest_ebpf.trace import Trace
 
@@ -107,18 +108,20 @@ def decode(data: bytes) -> Iterable[Record]:
 class World:
     """A test's process, its descendants, and the session that sees them."""
 
-    def __init__(self, *, real: bool = False, adopt: bool = True) -> None:
+    def __init__(self, *, real: bool = False, adopt: bool = True, calls: bool = False) -> None:
         """Begin a session.
 
         Args:
             real: The test's process is this one, with its true pid and start, so that ``/proc`` knows it.
             adopt: Whether the record that introduces the test's process arrives.
+            calls: Whether system calls are told of.
         """
         self.now = START_NS
         pid, start = (os.getpid(), own_start_ns()) if real else (ROOT_PID, START_NS - 5_000_000)
         self.next_pid = pid + 1
         self.session = FakeSession(os.getpid() if real else ROOT_PID)
-        self.history = History(self.session, decode, clock=lambda: self.now)
+        store = CallStore() if calls else None
+        self.history = History(self.session, decode, calls=store, clock=lambda: self.now)
         if not real:
             # What /proc would say, the same in every run.
             found: dict[str, Any] = {

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from e2e.typed import typed
 
 if TYPE_CHECKING:
     from e2e.conftest import Suite
 
 pytest_plugins = ["pytester"]
-
-COMMAND = Path(sys.executable).with_name("pytest-ebpf")
-
-
-def typed(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    through = ["env", *(f"{name}={value}" for name, value in environment.items())]
-    return subprocess.run(
-        [*through, COMMAND, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 @pytest.fixture(autouse=True)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import heapq
 import time
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from pytest_ebpf.engine.calls import ABIS
-from pytest_ebpf.errors import UsageError
 from pytest_ebpf.events import Exit, ThreadExit, make_event
 from pytest_ebpf.report import printable
 from pytest_ebpf.syscalls import text
 from pytest_ebpf.syscalls.call import Syscall
+from pytest_ebpf.syscalls.groups import expand
 from pytest_ebpf.syscalls.numbers import names
 
 if TYPE_CHECKING:
@@ -49,20 +48,12 @@ def wanted_calls(text: str) -> Mapping[str, AbstractSet[int]] | None:
     """Return the system calls that a set names, by ABI; None: all.
 
     Raises:
-        UsageError: There is none of such a name.
+        UsageError: There is none of such a name; see `pytest_ebpf.syscalls.groups.expand`.
     """
     if text == "all":
-        return None
-    wanted: dict[str, set[int]] = {abi: set() for abi in ABIS}
-    for word in text.removeprefix("!").split(","):
-        found = {abi: {number for number, name in names(abi).items() if fnmatchcase(name, word)} for abi in ABIS}
-        if not any(found.values()):
-            raise UsageError(f"there is no system call {word!r}")
-        for abi, numbers in found.items():
-            wanted[abi] |= numbers
-    if text.startswith("!"):
-        return {abi: set(names(abi)) - numbers for abi, numbers in wanted.items()}
-    return wanted
+        return None  # also those that have no name
+    chosen = expand(text)
+    return {abi: {number for number, name in names(abi).items() if name in chosen} for abi in ABIS}
 
 
 class Calls:

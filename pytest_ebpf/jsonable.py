@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from signal import Signals
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ebpf._values import Cut, Gap
@@ -12,7 +13,7 @@ from pytest_ebpf.credentials import Capabilities, Credentials
 from pytest_ebpf.events import Event, Exit
 from pytest_ebpf.namespaces import Namespaces
 from pytest_ebpf.processes import Execution, Process
-from pytest_ebpf.syscalls.values import Descriptor, PathName, Pointer, Unreadable
+from pytest_ebpf.syscalls.values import Fields, Pointed, Pointer, Unreadable
 
 if TYPE_CHECKING:
     from pytest_ebpf.losses import Losses
@@ -115,9 +116,9 @@ def syscall_to_dict(call: Syscall) -> dict[str, Any]:
     """Return all fields of a system call, as `process_to_dict` does for a process.
 
     Of an argument, and of a field of a structure, that is not known, or not whole, ``unknown`` and ``truncated``
-    have the way to it: ``addr.path``, ``iov[1].base``. Flags are objects with ``value`` and ``names``, descriptors
-    with ``fd`` and ``file``, paths with ``path``, made absolute, and ``raw``, as it was passed. Addresses are
-    hexadecimal; data is text with one letter, U+0000 to U+00FF, for each byte (Latin-1).
+    have the way to it: ``msg.iov[1].base``. A number or a text that knows more than itself is an object, with
+    ``value`` and what it has as attributes: flags with ``names``, descriptors with ``file``, paths with ``raw``.
+    Addresses are hexadecimal; data is text with one letter, U+0000 to U+00FF, for each byte (Latin-1).
     """
     notes = _Notes({}, [])
     raw = call.raw_call
@@ -151,34 +152,46 @@ class _Notes(NamedTuple):
     truncated: list[str]
 
 
-def _argument(value: object, where: str, notes: _Notes) -> Any:  # noqa: C901, PLR0911 - a table of types
+def _argument(value: object, where: str, notes: _Notes) -> Any:  # noqa: PLR0911 - a table of types
     if isinstance(value, Cut):
         notes.truncated.append(where)
         return _argument(value.value, where, notes)
-    if isinstance(value, Gap):
-        notes.unknown[where] = value.why
+    if isinstance(value, Gap | Unreadable):
+        notes.unknown[where] = (
+            value.why if isinstance(value, Gap) else f"the kernel could not read it either at {value}"
+        )
         return None
-    if isinstance(value, Unreadable):
-        notes.unknown[where] = f"the kernel could not read it either at {value}"
-        return None
-    if isinstance(value, Descriptor):
-        return {"fd": int(value), "file": None if value.file is None else _argument(value.file, where, notes)}
-    if isinstance(value, PathName):
-        return {"path": str(value), "raw": value.raw}
+    if isinstance(value, Pointed):
+        number = _argument(value.number, where, notes)
+        return number if value.after is None else {"value": number, "after": value.after}
     if isinstance(value, Pointer):
         return str(value)
     if isinstance(value, bytes):
         return value.decode("latin-1")
-    if isinstance(value, tuple):
-        return [_argument(each, f"{where}[{at}]", notes) for at, each in enumerate(value)]
-    if isinstance(value, Mapping):
-        return {name: _argument(each, f"{where}.{name}", notes) for name, each in value.items()}
-    if dataclasses.is_dataclass(value):
-        names = [field.name for field in dataclasses.fields(value)]
-        return {name: _argument(getattr(value, name), f"{where}.{name}", notes) for name in names}
-    if isinstance(value, int) and hasattr(value, "names"):
-        return {"value": int(value), "names": list(value.names)}
+    if isinstance(value, tuple | frozenset):
+        items = sorted(value) if isinstance(value, frozenset) else value
+        return [_argument(each, f"{where}[{at}]", notes) for at, each in enumerate(items)]
+    parts = _parts(value)
+    if parts:
+        return {name: _argument(each, f"{where}.{name}", notes) for name, each in parts.items()}
     return value
+
+
+def _parts(value: object) -> dict[str, object]:
+    """Return what an object is made of, by name; nothing if it is only a number or a text."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    own = {name: each for name, each in getattr(value, "__dict__", {}).items() if not name.startswith("_")}
+    if isinstance(value, Fields):
+        return {**{name: value.raw(name) for name in value}, **own}
+    if not isinstance(value, int | str):
+        return {}
+    for kind in type(value).__mro__:
+        if kind in {int, str}:
+            break
+        attributes = (name for name, each in vars(kind).items() if isinstance(each, property | MemberDescriptorType))
+        own.update((name, getattr(value, name)) for name in attributes)
+    return {"value": int(value) if isinstance(value, int) else str(value), **own} if own else {}
 
 
 def event_to_dict(event: Event) -> dict[str, Any]:

@@ -115,6 +115,11 @@ class Pointed(int):
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["_number"], name)
 
+    @property
+    def number(self) -> Any:
+        """The number as it is known."""
+        return self._number
+
     def __repr__(self) -> str:
         return f"[{written(self._number)}]" + ("" if self.after is None else f" => {self.after}")
 

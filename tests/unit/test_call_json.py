@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import calls_stream
+import pytest
 from model_calls import started
 
 from pytest_ebpf import jsonable
@@ -14,7 +15,10 @@ from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.cli_calls import Calls
 from pytest_ebpf.jsonable import syscall_to_dict
 from pytest_ebpf.syscalls.call import Syscall
-from pytest_ebpf.syscalls.values import Fields, Pointer
+from pytest_ebpf.syscalls.scalars import named
+from pytest_ebpf.syscalls.structures.processes import WaitStatus
+from pytest_ebpf.syscalls.structures.signals import SignalSet
+from pytest_ebpf.syscalls.values import Fields, Hex, InetAddress, Pointed, Pointer
 
 
 def as_json(*calls: dict[str, Any], files: bytes = b"") -> list[dict[str, Any]]:
@@ -52,7 +56,8 @@ def test_a_call_has_every_field_in_json() -> None:
         "raw_args": ["0x3", "0x7f0000001000", "0xa", "0x0", "0x0", "0x0"],
         "args": {
             "fd": {
-                "fd": 3,
+                "value": 3,
+                "path": "/src/\udcff",
                 "file": {
                     "kind": "file",
                     "path": "/src/\udcff",
@@ -93,7 +98,7 @@ def test_what_failed_and_what_did_not_return_says_so_in_json() -> None:
         {"name": "fsync", "args": (4,), "in_progress": True},
     )
     assert (failed["args"]["fd"], failed["result"], failed["errno"], failed["error"]) == (
-        {"fd": -1, "file": None},
+        {"value": -1, "file": None, "path": None},
         *(-1, 9, "EBADF"),
     )
     assert (inside["result"], inside["duration"], inside["errno"]) == (None, None, None)
@@ -120,23 +125,55 @@ def test_what_is_cut_or_not_known_of_a_call_says_so_in_json() -> None:
     assert cold["unknown"] == {"path": "path, a path, could not be read at 0x1000"}
     assert fault["args"]["path"] is None
     assert fault["unknown"] == {"path": "the kernel could not read it either at 0x1000"}
-    assert (base["args"]["path"], base["truncated"]) == ("…/x", ["path"])
+    assert (base["args"]["path"], base["truncated"]) == ({"value": "…/x", "raw": "x"}, ["path"])
 
 
 def test_structures_are_objects_in_json_and_what_they_lack_is_named_by_the_way_to_it() -> None:
-    class Flags(int):
-        names = ("O_RDWR", "O_CLOEXEC")
-
     notes = jsonable._Notes({}, [])
-    value = Fields(
-        {"ends": (Fields({"text": Cut("ab", Gap("…"))}), Gap("it is cold")), "at": Pointer(4096), "x": Flags(2)}
-    )
-    assert jsonable._argument(value, "arg", notes) == {
-        "ends": [{"text": "ab"}, None],
+    inner = Fields({"text": Cut("ab", Gap("…")), "mask": SignalSet.of(b"\x06")})
+    value = Fields({"ends": (inner, Gap("it is cold")), "at": Pointer(4096), "address": InetAddress("::1")})
+    found = jsonable._argument(value, "arg", notes)
+    assert json.loads(json.dumps(found)) == {
+        "ends": [{"text": "ab", "mask": [{"value": 2, "name": "SIGINT"}, {"value": 3, "name": "SIGQUIT"}]}, None],
         "at": "0x1000",
-        "x": {"value": 2, "names": ["O_RDWR", "O_CLOEXEC"]},
+        "address": "::1",
     }
     assert notes == ({"arg.ends[1]": "it is cold"}, ["arg.ends[0].text"])
+
+
+_SIGNAL = named("signals")(9)
+_CHANGED = Pointed(7)
+_CHANGED.after = 5
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (
+            named("open_flags")(0o2000002 | 1 << 31),
+            {"value": 0o2000002 | 1 << 31, "names": ["O_RDWR", "O_CLOEXEC"], "unknown": 1 << 31, "octal": ""},
+        ),
+        (_SIGNAL, {"value": 9, "name": "SIGKILL"}),
+        (named("signals")(99), {"value": 99, "name": None}),
+        (Pointed(_SIGNAL), {"value": 9, "name": "SIGKILL"}),
+        (_CHANGED, {"value": 7, "after": 5}),
+        (Hex(16), 16),
+        (
+            WaitStatus(9 | 0x80),
+            {
+                "value": 0x89,
+                "exit_code": None,
+                "signal": {"value": 9, "name": "SIGKILL"},
+                "stopped": False,
+                "continued": False,
+                "core_dumped": True,
+            },
+        ),
+        (None, None),
+    ],
+)
+def test_a_number_that_knows_more_than_itself_is_an_object_in_json(value: Any, found: Any) -> None:
+    assert json.loads(json.dumps(jsonable._argument(value, "arg", jsonable._Notes({}, [])))) == found
 
 
 def test_a_path_is_in_json_made_absolute_and_as_it_was_passed() -> None:
@@ -144,4 +181,4 @@ def test_a_path_is_in_json_made_absolute_and_as_it_was_passed() -> None:
         {"name": "openat", "args": (-100, 0x1000), "result": 3, "files": (8,), "pieces": [(0, b"a/./\xff")]},
         files=calls_stream.file(8, "/src", mode=0o40755),
     )
-    assert opened["args"]["path"] == {"path": "/src/a/\udcff", "raw": "a/./\udcff"}
+    assert opened["args"]["path"] == {"value": "/src/a/\udcff", "raw": "a/./\udcff"}

@@ -256,7 +256,11 @@ def test_json_has_the_calls_then_the_processes_then_the_losses(monkeypatch: pyte
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--syscalls=opne"], "argument --syscalls: there is no system call 'opne'"),
+        (
+            ["--syscalls=close,opne"],
+            "argument --syscalls: there is no system call 'opne' on this machine; did you mean 'open' or 'clone'?",
+        ),
+        (["--syscalls="], "argument --syscalls: there is no system call '' on this machine"),
         (["--syscalls", "--data=32K"], "argument --data: at most 16384 bytes of a call's data can be copied, not 32K"),
         (
             ["--syscalls", "--data=-1"],

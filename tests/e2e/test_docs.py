@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,6 +23,8 @@ FAILURES = (PROJECT / "docs" / "failures.md").read_text()
 REFERENCE = (PROJECT / "docs" / "reference.md").read_text()
 
 _PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 _FAILURE = re.compile(r"^```python\n(.*?)^```\n+```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -59,6 +64,34 @@ def test_the_hooks_on_the_how_to_page_do_what_it_says(tmp_path: Path) -> None:
     assert "AssertionError: test_leaves left processes behind" in output
     assert "compilers 0" in output
     assert inner.ended_with("1 failed, 1 passed, 1 error", output), output
+
+
+def _same_everywhere(text: str, folder: Path) -> list[str]:
+    """Replace the numbers and the place, which differ from run to run, and the width that depends on them."""
+    text = text.replace(str(folder), "/tmp")  # noqa: S108 - what the page shows
+    text = re.sub(r"0x[0-9a-f]+", "ADDRESS", text)
+    return [" ".join(line.split()) for line in re.sub(r"\d+(\.\d+)?", "N", text).splitlines()]
+
+
+@pytest.mark.parametrize("name", ["tutorial", "howto"])
+def test_every_command_shown_prints_what_is_shown(name: str, tmp_path: Path) -> None:
+    blocks = _CONSOLE.findall((PROJECT / "docs" / f"{name}.md").read_text())
+    assert blocks
+    own = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for block in blocks:
+        for command, shown in _COMMAND.findall(block):
+            done = subprocess.run(
+                ["sh", "-c", command],
+                cwd=tmp_path,
+                env={**os.environ, **own},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+            assert _same_everywhere(done.stdout, tmp_path) == _same_everywhere(shown, tmp_path), command
 
 
 def normal(text: str) -> str:

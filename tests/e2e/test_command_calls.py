@@ -101,10 +101,13 @@ for _ in range(3):
 """
 
 
-def test_threads_are_told_apart(tmp_path: Path) -> None:
-    output = tmp_path / "calls"
-    done = typed("trace", "--syscalls", "-o", output, "--", sys.executable, "-c", _THREADS)
+@pytest.mark.parametrize("through", [(), ("unshare", "--pid", "--fork", "--mount-proc")], ids=["", "namespace"])
+def test_threads_are_told_apart_by_the_numbers_that_this_tool_sees(through: tuple[str, ...], own_broker: Suite) -> None:
+    output = own_broker.path / "calls"
+    command = [*through, COMMAND, "trace", "--syscalls", "-o", str(output), "--", sys.executable, "-c", _THREADS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     lines = output.read_text().splitlines()
+    assert len(done.stdout.split()) == 3
     for number in done.stdout.split():
         [opened] = [line for line in lines if f'"/proc/self/task/{number}"' in line]
         assert opened.split()[0] == number

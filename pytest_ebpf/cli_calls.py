@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from pytest_ebpf.engine.calls import ABIS
 from pytest_ebpf.events import Exit, ThreadExit, make_event
-from pytest_ebpf.report import printable
 from pytest_ebpf.syscalls import text
 from pytest_ebpf.syscalls.call import Syscall
 from pytest_ebpf.syscalls.groups import expand
@@ -136,8 +135,7 @@ class Lines:
         head = f"{who:<5} " if self._several else ""
         if self._choice.times:
             head += self._clock(item.time_ns)
-        line = self._call(head, item) if isinstance(item, Syscall) else head + _ending(item)
-        return printable(line)
+        return self._call(head, item) if isinstance(item, Syscall) else head + _ending(item)
 
     def _clock(self, time_ns: int) -> str:
         seconds, nanoseconds = divmod(time_ns + self._ahead, 1_000_000_000)

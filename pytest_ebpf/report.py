@@ -33,8 +33,6 @@ _SECOND_NS = 1_000_000_000
 
 def printable(text: str) -> str:
     """Escape what is not UTF-8 and what would move the cursor."""
-    if text.isprintable():
-        return text
     decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in decoded)
 

@@ -36,13 +36,21 @@ HEADERS = (
     *("sys/eventfd.h", "linux/timerfd.h linux/fcntl.h", "linux/time.h", "linux/timex.h", "asm/resource.h"),
     *("linux/resource.h", "linux/prctl.h", "linux/futex.h", "linux/ptrace.h", "linux/securebits.h"),
     *("linux/personality.h", "linux/capability.h", "linux/keyctl.h", "linux/seccomp.h", "linux/landlock.h"),
-    *("linux/membarrier.h", "linux/rseq.h", "linux/pidfd.h", "linux/kcmp.h", "linux/ioprio.h", "linux/ipc.h"),
+    *(
+        "linux/membarrier.h",
+        "linux/rseq.h",
+        "linux/audit.h",
+        "linux/pidfd.h",
+        "linux/kcmp.h",
+        "linux/ioprio.h",
+        "linux/ipc.h",
+    ),
     *("linux/shm.h", "linux/sem.h", "linux/msg.h", "linux/random.h", "linux/bpf.h"),
     *("linux/perf_event.h", "linux/reboot.h", "linux/module.h", "linux/kexec.h", "asm/errno.h"),
     # Sockets
     *("sys/socket.h", "linux/net.h", "linux/in.h", "netinet/in.h", "linux/in6.h", "linux/ip.h", "linux/tcp.h"),
     *("netinet/tcp.h", "linux/udp.h", "netinet/udp.h", "linux/netlink.h", "linux/if_packet.h"),
-    *("linux/if_ether.h", "linux/vm_sockets.h", "linux/if_xdp.h", "linux/tls.h", "linux/mptcp.h"),
+    *("linux/if_ether.h", "linux/if_arp.h", "linux/vm_sockets.h", "linux/if_xdp.h", "linux/tls.h", "linux/mptcp.h"),
     *("linux/can.h", "linux/icmp.h", "linux/icmpv6.h", "linux/net_tstamp.h", "linux/netfilter_ipv4.h"),
     # Requests of ioctl(2)
     *("asm/ioctls.h asm/termbits.h linux/serial.h", "linux/sockios.h", "linux/if_tun.h linux/filter.h"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from pytest_ebpf.syscalls.definitions import Maker, choose, enum, flags
 from pytest_ebpf.syscalls.flags import EnumSet, FlagSet
+from pytest_ebpf.syscalls.flagsets_options import OPTIONS
 
 __all__ = ["FLAGSETS", "FlagSets"]
 
@@ -19,6 +20,12 @@ def _make_signals() -> EnumSet:
     values = choose(("linux/signal.h SIG[A-Z]*",), "SIGUNUSED SIGSTKSZ")
     first = values["SIGRTMIN"]
     return EnumSet({**values, **{f"SIGRT_{number - first}": number for number in range(first + 1, 65)}})
+
+
+def _make_policies() -> EnumSet:
+    """Return the scheduling policies; the usual one by the name that user space has for it (sched(7))."""
+    values = choose(("linux/sched.h SCHED_FIFO..SCHED_RESET_ON_FORK SCHED_EXT",))
+    return EnumSet({"SCHED_OTHER": 0, "SCHED_NORMAL": 0, **values})
 
 
 # include/linux/errno.h: the kernel's own, which a tracer sees and a program does not.
@@ -219,9 +226,7 @@ _PROCESSES: dict[str, Maker] = {
     "priority_which": enum("linux/resource.h PRIO_PROCESS PRIO_PGRP PRIO_USER"),
     "ioprio_which": enum("linux/ioprio.h IOPRIO_WHO_*"),
     "ioprio_classes": enum("linux/ioprio.h IOPRIO_CLASS_NONE IOPRIO_CLASS_RT IOPRIO_CLASS_BE IOPRIO_CLASS_IDLE"),
-    "scheduling_policies": flags(
-        "linux/sched.h SCHED_RESET_ON_FORK", first={0xFF: "SCHED_NORMAL SCHED_FIFO..SCHED_RESET_ON_FORK SCHED_EXT"}
-    ),
+    "scheduling_policies": flags("linux/sched.h SCHED_RESET_ON_FORK", first={0xFF: _make_policies}),
     "scheduling_flags": flags(
         "linux/sched.h SCHED_FLAG_*", less="SCHED_FLAG_KEEP_ALL SCHED_FLAG_UTIL_CLAMP SCHED_FLAG_ALL"
     ),
@@ -294,7 +299,10 @@ _SOCKETS: dict[str, Maker] = {
     "can_protocols": enum("linux/can.h CAN_RAW..CAN_NPROTO"),
     "message_flags": flags("sys/socket.h MSG_*", less="MSG_TRYHARD"),
     "shutdown_how": enum("sys/socket.h SHUT_*"),
-    "control_message_types": enum("sys/socket.h SCM_*"),
+    "control_message_types": enum(
+        "sys/socket.h SCM_RIGHTS SCM_CREDENTIALS SO_WIFI_STATUS SO_TXTIME SO_TIMESTAMP*_OLD SO_TIMESTAMP*_NEW SCM_*",
+        more={"SCM_SECURITY": 3},  # include/linux/socket.h
+    ),
     "socket_levels": enum(
         *("sys/socket.h SOL_*", "netinet/in.h SOL_*", "netinet/tcp.h SOL_*", "netinet/udp.h SOL_*"),
         *("linux/vm_sockets.h SOL_*", "linux/can.h SOL_*"),
@@ -314,7 +322,7 @@ _SOCKETS: dict[str, Maker] = {
     "tls_options": enum("linux/tls.h TLS_TX..TLS_1_2_VERSION_MAJOR"),
     "netlink_message_flags": flags("linux/netlink.h NLM_F_REQUEST..NLM_F_ROOT"),
 }
-_MAKERS = {**_FILES, **_MEMORY, **_PROCESSES, **_TIME_AND_EVENTS, **_SOCKETS}
+_MAKERS = {**_FILES, **_MEMORY, **_PROCESSES, **_TIME_AND_EVENTS, **_SOCKETS, **OPTIONS}
 
 
 class FlagSets(Mapping[str, FlagSet | EnumSet]):

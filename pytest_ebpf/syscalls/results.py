@@ -97,10 +97,6 @@ class FlagsResult(NamedResult):
         """Return it."""
         return Hex(view.raw.result)
 
-    def note(self, view: View) -> str:
-        """Return the names of those that are set."""
-        return super().note(view) if view.raw.result else ""
-
 
 class IoPriorityResult(Result):
     """An I/O priority."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from pytest_ebpf.syscalls.flagsets import FLAGSETS
 from pytest_ebpf.syscalls.values import Descriptor, quoted, written
 
 if TYPE_CHECKING:
@@ -34,9 +35,8 @@ _LABELS = {
 
 def error_name(number: int) -> str:
     """Return the kernel's name of an error."""
-    import errno  # noqa: PLC0415 - TODO constants
-
-    return errno.errorcode.get(number, f"ERRNO_{number}")
+    name = str(FLAGSETS["errors"].of(number))
+    return name if name.startswith("E") else f"ERRNO_{number}"
 
 
 def line(call: Syscall) -> str:

@@ -105,6 +105,7 @@ class Pointed(int):
 
     after: int | None = None
     """What the call changed it to; None: it did not."""
+    _number: Any
 
     def __new__(cls, number: Any) -> Self:
         """Keep the number as it is known."""

@@ -10,12 +10,14 @@ accept          sockfd:fd addr:sockaddr_out(addrlen) addrlen:socklen(addr) -> fd
 accept4         sockfd:fd addr:sockaddr_out(addrlen) addrlen:socklen(addr) flags:flags(socket_flags) -> fd
 getsockname     sockfd:fd addr:sockaddr_out(addrlen) addrlen:socklen(addr) -> int
 getpeername     sockfd:fd addr:sockaddr_out(addrlen) addrlen:socklen(addr) -> int
-sendto          sockfd:fd buf:data(len) len:size flags:flags(message_flags) dest_addr:sockaddr(addrlen) addrlen:int -> size
+sendto          sockfd:fd buf:data(len) len:size flags:flags(message_flags) dest_addr:sockaddr(addrlen) \
+                addrlen:int -> size
 recvfrom        sockfd:fd buf:data_out(len) len:size flags:flags(message_flags) src_addr:sockaddr_out(addrlen) \
                 addrlen:socklen(src_addr) -> size
 sendmsg         sockfd:fd msg:message flags:flags(message_flags) -> size
 recvmsg         sockfd:fd msg:message_out flags:flags(message_flags) -> size
-getsockopt      sockfd:fd level:flags(socket_levels) optname:socket_option(level) optval:option_out optlen:socklen -> int
+getsockopt      sockfd:fd level:flags(socket_levels) optname:socket_option(level) optval:option_out \
+                optlen:socklen -> int
 setsockopt      sockfd:fd level:flags(socket_levels) optname:socket_option(level) optval:option_in optlen:int -> int
 shutdown        sockfd:fd how:flags(shutdown_how) -> int
 """

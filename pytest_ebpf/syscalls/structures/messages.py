@@ -86,7 +86,7 @@ def _vector(parts: Mapping[int, Piece], first: int, address: int, count: int, to
         data = contents(parts.get(first + _CONTENTS + at), base, used, "msg_iov")
         items.append(Fields({"iov_base": data, "iov_len": length}))
         left = None if left is None else left - used
-    found = tuple(items)
+    found: Any = tuple(items)
     return Cut(found, Gap(_NOT_COPIED)) if piece is not None and piece.cut else found
 
 
@@ -112,7 +112,8 @@ def contents(piece: Piece | None, address: int, length: int, name: str) -> Any:
     if piece.unreadable:
         return Missing(f"the data of {name} could not be read", address=address)
     if len(piece.data) < length:
-        return Cut(piece.data, Gap(f"of the data of {name} only a part was copied"))
+        part: Any = piece.data
+        return Cut(part, Gap(f"of the data of {name} only a part was copied"))
     return piece.data
 
 
@@ -140,7 +141,7 @@ def control_messages(data: bytes, cut: bool, address: int) -> Any:  # noqa: FBT0
         if length < _CONTROL_HEADER.size:
             break
         at += (length + _ALIGNMENT - 1) & -_ALIGNMENT
-    whole = tuple(found)
+    whole: Any = tuple(found)
     return Cut(whole, Gap(_NOT_COPIED)) if cut else whole
 
 

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from pytest_ebpf.engine.calls import Piece
     from pytest_ebpf.syscalls.view import View
 
-__all__ = ["SIGINFO", "SignalSet", "Siginfo"]
+__all__ = ["SIGINFO", "Siginfo", "SignalSet"]
 
 _SIGNALS = 64  # _NSIG
 _signal = named("signals")
 _CLD_EXITED = 1
 _SIGCHLD, _SIGIO, _SIGSYS = 17, 29, 31
-_FAULTS = {4: "ILL", 5: "TRAP", 7: "BUS", 8: "FPE", 11: "SEGV"}
+_FAULTS = {4: "ill", 5: "trap", 7: "bus", 8: "fpe", 11: "segv"}
+_CODES = {**_FAULTS, _SIGCHLD: "chld", _SIGIO: "poll", _SIGSYS: "sys"}
 
 
 class SignalSet(frozenset[Any]):
@@ -137,8 +138,8 @@ structure("siginfo", SIGINFO)
 
 def _code(number: int, code: int) -> Any:
     name = named("signal_codes")(code)
-    if name.name is None and number == _SIGCHLD:
-        return named("sigchld_codes")(code)
+    if name.name is None and number in _CODES:
+        return named(f"sig{_CODES[number]}_codes")(code)
     return name
 
 
@@ -158,7 +159,7 @@ def _rest(data: bytes, number: int, code: int) -> dict[str, Any]:
         return {"si_addr": pointer(struct.unpack_from("@Q", data, 16)[0])}
     if code > 0 and number == _SIGSYS:
         call, syscall, arch = struct.unpack_from("@QiI", data, 16)
-        return {"si_call_addr": pointer(call), "si_syscall": syscall, "si_arch": arch}
+        return {"si_call_addr": pointer(call), "si_syscall": syscall, "si_arch": named("audit_architectures")(arch)}
     value = _value(data) if name not in {"SI_USER", "SI_TKILL"} else {}
     return {**_sender(data), **(value if value.get("si_ptr") else {})}
 

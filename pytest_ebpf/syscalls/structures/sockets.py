@@ -119,7 +119,6 @@ _PROTOCOLS = {
     "AF_INET6": "ip_protocols",
     "AF_NETLINK": "netlink_protocols",
     "AF_CAN": "can_protocols",
-    "AF_BLUETOOTH": "bluetooth_protocols",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import os
 import re
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +15,7 @@ from pytest_ebpf.syscalls.call import Syscall
 from pytest_ebpf.trace import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pytest_ebpf.tracer import Tracer
@@ -51,16 +52,33 @@ def run(tracer: Tracer, command: Sequence[str], output: Path, **how: object) -> 
         window = trace.window
         window.update()
         assert not trace.losses, trace.losses
-        tracer_itself = next(process for process in trace.processes.seen() if process.pid == strace.pid)
-        ours: collections.Counter[strace_lines.Line] = collections.Counter()
-        for index in history.calls.select(window.first, window.last):
-            call = Syscall(index, window)
-            if call.process not in (tracer_itself, trace.root):
-                line = strace_lines.Line(call.host_tid, call.name, text.arguments(call), text.outcome(call))
-                ours[_normal(line)] += 1
-    with output.open(encoding="utf-8", errors="surrogateescape") as lines:
-        theirs = collections.Counter(map(_normal, strace_lines.parse(lines)))
-    return Beside(ours - theirs, theirs - ours, (ours & theirs).total())
+        with output.open(encoding="utf-8", errors="surrogateescape") as lines:
+            theirs = list(strace_lines.parse(lines))
+        calls = [Syscall(index, window) for index in history.calls.select(window.first, window.last)]
+        ours = [
+            strace_lines.Line(call.host_tid, call.name, text.arguments(call), text.outcome(call))
+            for call in _traced(calls, {os.getpid(), strace.pid}, theirs[0].tid)
+        ]
+    one, other = (collections.Counter(map(_normal, lines)) for lines in (ours, theirs))
+    return Beside(one - other, other - one, (one & other).total())
+
+
+def _traced(calls: Iterable[Syscall], outside: set[int], first: int) -> Iterator[Syscall]:
+    """Leave out what strace does itself: its own calls, its helpers', its child's before that runs the command.
+
+    Args:
+        calls: By time.
+        outside: Pids of the test and of strace.
+        first: The thread that runs the command.
+    """
+    began = False
+    for call in calls:
+        process = call.process
+        if process.pid in outside or (process.ppid in outside and process.host_pid != first):
+            continue
+        began = began or (call.host_tid == first and call.name == "execve")
+        if began:
+            yield call
 
 
 def _normal(line: strace_lines.Line) -> strace_lines.Line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["Cut", "Gap", "Verdict", "known"]
 
@@ -32,7 +33,7 @@ class Gap:
 class Cut:
     """A value of which a part is missing."""
 
-    value: str | tuple[str, ...] | dict[str, str]
+    value: Any
     """What is there. In a tuple or a dict that lacks its end, the last item may be a part itself."""
     gap: Gap
     total: int | None = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import collections
 import os
-import re
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
+import strace_causes
 import strace_lines
 
 from pytest_ebpf.syscalls import text
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pytest_ebpf.tracer import Tracer
 
 __all__ = ["Beside", "run"]
-
-_FLAGS = re.compile(r"\b[A-Z][A-Z0-9_]*(?:\|[A-Z0-9x_a-f]+)+")
 
 
 class Beside(NamedTuple):
@@ -55,10 +53,7 @@ def run(tracer: Tracer, command: Sequence[str], output: Path, **how: object) -> 
         with output.open(encoding="utf-8", errors="surrogateescape") as lines:
             theirs = list(strace_lines.parse(lines))
         calls = [Syscall(index, window) for index in history.calls.select(window.first, window.last)]
-        ours = [
-            strace_lines.Line(call.host_tid, call.name, text.arguments(call), text.outcome(call))
-            for call in _traced(calls, {os.getpid(), strace.pid}, theirs[0].tid)
-        ]
+        ours = [_line(call) for call in _traced(calls, {os.getpid(), strace.pid}, theirs[0].tid)]
     one, other = (collections.Counter(map(_normal, lines)) for lines in (ours, theirs))
     return Beside(one - other, other - one, (one & other).total())
 
@@ -81,10 +76,16 @@ def _traced(calls: Iterable[Syscall], outside: set[int], first: int) -> Iterator
             yield call
 
 
+def _line(call: Syscall) -> strace_lines.Line:
+    """Write a call of ours; one that strace has no name for as it does."""
+    if call.abi == "native" and call.number >= strace_causes.NEWER_THAN_STRACE:
+        words = ", ".join(hex(word) if word else "0" for word in call.raw_args)
+        return strace_lines.Line(call.host_tid, f"syscall_{call.number:#x}", words, text.outcome(call))
+    return strace_lines.Line(call.host_tid, call.name, text.arguments(call), text.outcome(call))
+
+
 def _normal(line: strace_lines.Line) -> strace_lines.Line:
-    """Bring what means the same into one form; each with its cause in docs/strace.md."""
-
-    def ordered(match: re.Match[str]) -> str:
-        return "|".join(sorted(match[0].split("|")))
-
-    return line._replace(arguments=_FLAGS.sub(ordered, line.arguments), result=_FLAGS.sub(ordered, line.result))
+    """Bring what means the same into one form."""
+    for cause in strace_causes.CAUSES:
+        line = cause(line)
+    return line

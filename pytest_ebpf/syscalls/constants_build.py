@@ -28,7 +28,13 @@ HEADERS = (
     # Files
     *("linux/fcntl.h", "fcntl.h", "linux/stat.h", "linux/openat2.h", "linux/close_range.h", "linux/falloc.h"),
     *("linux/fadvise.h", "linux/xattr.h", "linux/memfd.h", "linux/mount.h linux/fcntl.h", "sys/mount.h"),
-    *("linux/fs.h linux/blktrace_api.h linux/fiemap.h", "linux/quota.h", "linux/dqblk_xfs.h", "sys/swap.h"),
+    *(
+        "linux/fs.h linux/blktrace_api.h linux/fiemap.h",
+        "linux/quota.h",
+        "linux/dqblk_xfs.h",
+        "sys/swap.h",
+        "sys/statvfs.h",
+    ),
     *("linux/magic.h", "linux/nsfs.h", "linux/inotify.h", "linux/fanotify.h", "linux/io_uring.h", "linux/aio_abi.h"),
     # Memory, processes, signals, time
     *("linux/mman.h", "linux/mempolicy.h", "linux/userfaultfd.h", "linux/sched.h", "linux/wait.h"),

@@ -57,7 +57,7 @@ _SYSLOG_ACTIONS = (
 )
 
 _FILES: dict[str, Maker] = {
-    "open_flags": flags("linux/fcntl.h O_*", first={"O_ACCMODE": "O_RDONLY O_WRONLY O_RDWR"}),
+    "open_flags": flags("linux/fcntl.h O_* FASYNC", first={"O_ACCMODE": "O_RDONLY O_WRONLY O_RDWR O_ACCMODE"}),
     # Where there is no access mode: pipe2(2), dup3(2), userfaultfd(2), …
     "descriptor_flags": flags("linux/fcntl.h O_CLOEXEC O_NONBLOCK O_DIRECT"),
     "resolve_flags": flags("linux/openat2.h RESOLVE_*"),
@@ -84,6 +84,10 @@ _FILES: dict[str, Maker] = {
     "dnotify_events": flags("linux/fcntl.h DN_*"),
     "flock_operations": flags("linux/fcntl.h LOCK_*"),
     "seek_whence": enum("linux/fs.h SEEK_*"),
+    "statfs_flags": flags(
+        "sys/statvfs.h ST_*",
+        first={0x20: lambda: EnumSet({"ST_VALID": 0x20})},  # include/linux/statfs.h
+    ),
     "rename_flags": flags("linux/fs.h RENAME_*"),
     "rwf_flags": flags("linux/fs.h RWF_*", less="RWF_SUPPORTED"),
     "sync_file_range_flags": flags("linux/fs.h SYNC_FILE_RANGE_*", less="*_WRITE_AND_WAIT"),
@@ -96,10 +100,9 @@ _FILES: dict[str, Maker] = {
     "close_range_flags": flags("linux/close_range.h CLOSE_RANGE_*"),
     "mount_flags": flags("linux/mount.h MS_SILENT MS_*", less="MS_RMT_MASK MS_MGC_MSK"),
     "umount_flags": flags("sys/mount.h MNT_* UMOUNT_*"),
+    # Not as a number within MOUNT_ATTR__ATIME: what attr_clr clears is all of it, and 0 is nothing.
     "mount_attributes": flags(
-        "linux/mount.h MOUNT_ATTR_*",
-        less="MOUNT_ATTR_SIZE_* MOUNT_ATTR_RELATIME",
-        first={"MOUNT_ATTR__ATIME": "MOUNT_ATTR_NOATIME MOUNT_ATTR_STRICTATIME"},
+        "linux/mount.h MOUNT_ATTR_*", less="MOUNT_ATTR_SIZE_* MOUNT_ATTR__ATIME MOUNT_ATTR_RELATIME"
     ),
     "move_mount_flags": flags("linux/mount.h MOVE_MOUNT_*", less="MOVE_MOUNT__MASK"),
     "open_tree_flags": flags(
@@ -124,6 +127,7 @@ _FILES: dict[str, Maker] = {
     "fanotify_mark_flags": flags("linux/fanotify.h FAN_MARK_*", less="FAN_MARK_IGNORE_SURV FAN_MARK_INODE"),
     "fanotify_events": flags("linux/fanotify.h FAN_ACCESS..FAN_CLOSE FAN_ONDIR FAN_EVENT_ON_CHILD"),
     "io_uring_setup_flags": flags("linux/io_uring.h IORING_SETUP_*"),
+    "io_uring_features": flags("linux/io_uring.h IORING_FEAT_*"),
     "io_uring_enter_flags": flags("linux/io_uring.h IORING_ENTER_*"),
     "io_uring_register_operations": enum(
         "linux/io_uring.h IORING_REGISTER_* IORING_UNREGISTER_*",

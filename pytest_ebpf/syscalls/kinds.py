@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.syscalls.scalars import SCALARS, named
 from pytest_ebpf.syscalls.table import Capture, Slot
-from pytest_ebpf.syscalls.values import Descriptor, Missing, PathName, Pointer
+from pytest_ebpf.syscalls.values import Descriptor, DirectoryDescriptor, Missing, PathName, Pointer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -166,10 +166,14 @@ class FileDescriptor(Kind):
 
 @register("dirfd")
 class Directory(FileDescriptor):
-    """A descriptor from whose directory a path of the call starts: `Path` resolves it."""
+    """A descriptor from whose directory a path of the call starts, and the file of which the path resolves."""
 
     def slot(self) -> None:  # type: ignore[override]
-        """Leave it to the path, which may be absolute and not need it."""
+        """Leave it to the path, which may be absolute and not need it; the prototype shares it."""
+
+    def value(self, view: View) -> DirectoryDescriptor:
+        """Return the number and the directory; nothing of the directory if the path is absolute."""
+        return DirectoryDescriptor(view.signed(self.at, 32), view.file(self.slot_at))
 
 
 class Memory(Kind):

@@ -82,6 +82,11 @@ class _Layout:
         if slot is not None:
             kind.slot_at = self._slot(slot)
 
+    def share(self, kind: Kind, others: Mapping[str, Kind]) -> None:
+        """Let the descriptor of a directory know what the path found there that starts from it."""
+        if isinstance(kind, kinds.Path) and kind.parameters:
+            others[kind.parameters[0]].slot_at = kind.slot_at
+
     def place_result(self, result: Result) -> None:
         """Find room for a result that is a descriptor."""
         if result.descriptor:
@@ -113,8 +118,8 @@ def _variant(line: str, names: Sequence[str], base: Mapping[str, Kind], result: 
 
 
 def _result(text: str) -> Result:
-    name, _, parameter = text.rstrip(")").partition("(")
-    return RESULTS[name](*filter(None, [parameter]))
+    name, _, parameters = text.rstrip(")").partition("(")
+    return RESULTS[name](*filter(None, parameters.split(",")))
 
 
 def _check(line: str, text: str, *found: re.Match[str]) -> None:
@@ -129,7 +134,10 @@ def _parse(line: str, variants: Iterable[str], *, portable: bool, backwards: boo
     found = list(_ARGUMENT.finditer(text))
     _check(line, text, *found)
     # Where the order in which they are written is not that of the registers, each says its own.
-    names = [each[1] for each in sorted(found, key=lambda each: int((backwards and each[3]) or each[2] or 0))]
+    places = [int((backwards and each[3]) or each[2] or at) for at, each in enumerate(found)]
+    names = [""] * 6
+    for place, written in zip(places, found, strict=True):
+        names[place] = written[1]
     arguments = dict(_arguments(text, names, portable=portable))
     result = _result(words[0])
     others = tuple(_variant(each, names, arguments, result, portable=portable) for each in variants)
@@ -137,6 +145,7 @@ def _parse(line: str, variants: Iterable[str], *, portable: bool, backwards: boo
     for each in (arguments, *(variant.arguments for variant in others)):
         for kind in each.values():
             layout.place(kind)
+            layout.share(kind, each)
     for of in (result, *(variant.result for variant in others)):
         layout.place_result(of)
     return Prototype(

@@ -98,6 +98,41 @@ class FlagsResult(NamedResult):
         return Hex(view.raw.result)
 
 
+class CommandResult(FlagsResult):
+    """A set of flags that one command of a call returns: the second parameter is what strace calls them."""
+
+    def __init__(self, flagset: str, label: str) -> None:
+        """Prepare it.
+
+        Args:
+            flagset: Where the names are.
+            label: Stands before them.
+        """
+        super().__init__(flagset)
+        self._label = label
+
+    def note(self, view: View) -> str:
+        """Return the names, also of 0 if that has one."""
+        names = NamedResult.note(self, view)
+        return f"{self._label} {names}" if names else ""
+
+
+class HexNamedResult(NamedResult):
+    """A number with names, written in hexadecimal."""
+
+    def value(self, view: View) -> Hex:
+        """Return it."""
+        return Hex(view.raw.result)
+
+
+class ReadyResult(Result):
+    """How many descriptors are ready."""
+
+    def note(self, view: View) -> str:
+        """Say that none came."""
+        return "" if view.raw.result else "Timeout"
+
+
 class IoPriorityResult(Result):
     """An I/O priority."""
 
@@ -120,6 +155,9 @@ RESULTS: dict[str, Callable[..., Result]] = {
     "hex": HexResult,
     "named": NamedResult,
     "flags": FlagsResult,
+    "command": CommandResult,
+    "hex_named": HexNamedResult,
+    "ready": ReadyResult,
     "ioprio": IoPriorityResult,
     "none": NoResult,
 }

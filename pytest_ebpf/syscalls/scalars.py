@@ -19,11 +19,16 @@ def named(flagset: str) -> Callable[[int], Any]:
         from pytest_ebpf.syscalls.flagsets import FLAGSETS  # noqa: PLC0415 - the broker makes kinds and decodes nothing
 
         found = FLAGSETS[flagset].of(number)
-        if number >> 31 == 1 and not getattr(found, "names", None) and getattr(found, "name", None) is None:
-            return FLAGSETS[flagset].of(number - (1 << 32))  # negative numbers have names too: RUSAGE_CHILDREN
+        if number >> 31 == 1 and not _has_names(found):
+            signed = FLAGSETS[flagset].of(number - (1 << 32))  # negative numbers have names too: RUSAGE_CHILDREN
+            return signed if _has_names(signed) else found
         return found
 
     return make
+
+
+def _has_names(value: Any) -> bool:
+    return bool(getattr(value, "names", None)) or getattr(value, "name", None) is not None
 
 
 def pointer(number: int) -> Pointer | None:

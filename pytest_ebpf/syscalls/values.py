@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Descriptor",
     "Device",
+    "DirectoryDescriptor",
     "Fields",
     "File",
     "Hex",
+    "HexBytes",
     "InetAddress",
     "Missing",
     "Octal",
@@ -88,6 +90,16 @@ class Octal(int):
     __format__ = object.__format__
 
 
+class HexBytes(bytes):
+    """Bytes that are no text."""
+
+    __slots__ = ()
+
+    def written(self) -> str:
+        """Write each in hexadecimal."""
+        return '"' + "".join(f"\\x{byte:02x}" for byte in self) + '"'
+
+
 class Permissions(int):
     """What a file may be used for, and by whom: written in octal, with three digits at least."""
 
@@ -133,7 +145,7 @@ class Device(int):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return f"makedev({os.major(self):#x}, {os.minor(self):#x})"
+        return f"makedev({Hex(os.major(self))}, {Hex(os.minor(self))})"
 
     __str__ = __repr__
 
@@ -229,7 +241,15 @@ class Descriptor(int):
 
     def written(self) -> str:
         """Write the number: strace says what it is only when it is asked to."""
-        return "AT_FDCWD" if self == _AT_FDCWD else int.__repr__(self)
+        return int.__repr__(self)
+
+
+class DirectoryDescriptor(Descriptor):
+    """The descriptor of a directory that a path starts from; -100 stands for the current one."""
+
+    def written(self) -> str:
+        """Write its number, or what stands for the current directory."""
+        return "AT_FDCWD" if self == _AT_FDCWD else super().written()
 
 
 _AT_FDCWD = -100  # linux/fcntl.h, part of the kernel's binary interface
@@ -320,8 +340,9 @@ def written(value: Any) -> str:
         return _absent(value)
     if isinstance(value, Cut):
         return _part(value)
-    if isinstance(value, PathName | Descriptor | InetAddress):
-        return value.written()
+    own = getattr(type(value), "written", None)
+    if own is not None:
+        return str(own(value))
     if isinstance(value, str | bytes):
         return quoted(value)
     if isinstance(value, tuple):
@@ -336,8 +357,8 @@ def _absent(value: Gap | Unreadable | None) -> str:
 
 
 def _part(cut: Cut) -> str:
-    if cut.start_missing:
+    if cut.start_missing or isinstance(cut.value, Fields):
         return written(cut.value)
-    if isinstance(cut.value, tuple):
+    if isinstance(cut.value, tuple) and not hasattr(type(cut.value), "written"):
         return "[" + ", ".join([*map(written, cut.value), "..."]) + "]"
     return f"{written(cut.value)}..."

@@ -273,8 +273,8 @@ static void special(int made)
 	number = call(fanotify_init, 0x00000001 | 0x00000002, O_RDONLY | O_LARGEFILE);
 	call(fanotify_mark, number, 1, 0x8 | 0x20, AT_FDCWD, ".");
 	call(fanotify_mark, number, 1 | 0x10, 0x20000000 | 0x10000, AT_FDCWD, NULL);
-	call(fanotify_mark, 999, 2, ~0ULL, 5, "made");
-	call(fanotify_init, 0xffff, 077);
+	call(fanotify_mark, 999, 2, 0xf00000000000000f, 5, "made");
+	call(fanotify_init, 0x8ff3, 077);
 }
 
 int main(void)

@@ -80,6 +80,7 @@ int main(void)
 	call(get_mempolicy, status, mask, 64, NULL, 0);
 	call(get_mempolicy, status, NULL, 0, buffer, MPOL_F_NODE | MPOL_F_ADDR);
 	call(get_mempolicy, nowhere, nowhere, 64, nowhere, 0x80);
+	mask[0] = 1;
 	call(set_mempolicy, MPOL_PREFERRED, mask, 64);
 	call(set_mempolicy, MPOL_DEFAULT, NULL, 0);
 	call(set_mempolicy, MPOL_BIND | MPOL_F_STATIC_NODES, mask, 64);

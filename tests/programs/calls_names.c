@@ -67,7 +67,6 @@ static void make_names(void)
 	call(mknod, "fifo", S_IFIFO | 0644, 0);
 	call(mknod, "plain", 0600, 0);
 	call(mknod, "plain2", S_IFREG | S_ISUID | S_ISGID | S_ISVTX | 07, 5);
-	call(mknod, "odd", 0170000 | 0600, 5);
 	call(mknodat, AT_FDCWD, "device", S_IFCHR | 0600, 0x103);
 	call(mknodat, AT_FDCWD, "block", S_IFBLK | 0600, 0x12345678);
 	call(mknodat, AT_FDCWD, "socket", S_IFSOCK, 0);
@@ -91,7 +90,7 @@ static void make_names(void)
 	call(unlink, "nothing");
 	call(unlinkat, AT_FDCWD, "directory/renamed", 0);
 	call(unlinkat, AT_FDCWD, "directory/inner", AT_REMOVEDIR);
-	call(unlinkat, AT_FDCWD, "directory/inner", -1);
+	call(unlinkat, AT_FDCWD, "directory/inner", 0x80000000 | AT_REMOVEDIR);
 	call(rmdir, "directory/inner");
 }
 
@@ -169,7 +168,7 @@ static void handles(void)
 	call(name_to_handle_at, AT_FDCWD, "made", handle, &mount, AT_SYMLINK_FOLLOW);
 	call(open_by_handle_at, AT_FDCWD, handle, O_RDONLY);
 	call(name_to_handle_at, AT_FDCWD, "made", nowhere, &mount, AT_EMPTY_PATH);
-	call(name_to_handle_at, AT_FDCWD, "made", handle, nowhere, -1);
+	call(name_to_handle_at, AT_FDCWD, "made", handle, nowhere, 0x80000000);
 	call(open_by_handle_at, AT_FDCWD, nowhere, O_RDWR | O_PATH);
 	call(open_by_handle_at, -1, NULL, 0);
 }

@@ -7,14 +7,36 @@ from __future__ import annotations
 
 from pytest_ebpf.syscalls.structures import (
     clones,
+    descriptors,
     files,
+    io,
+    memory,
     messages,
+    mounts,
+    polling,
     processes,
     signals,
     socket_options,
     sockets,
     time,
     timers,
+    vectors,
 )
 
-__all__ = ["clones", "files", "messages", "processes", "signals", "socket_options", "sockets", "time", "timers"]
+__all__ = [
+    "clones",
+    "descriptors",
+    "files",
+    "io",
+    "memory",
+    "messages",
+    "mounts",
+    "polling",
+    "processes",
+    "signals",
+    "socket_options",
+    "sockets",
+    "time",
+    "timers",
+    "vectors",
+]

@@ -55,7 +55,8 @@ class Capabilities(Memory):
 
 structure("sock_fprog", Structure(Member("len", "H"), Member("filter", "Q", pointer)))
 structure(
-    "seccomp_notif_sizes", Structure(*(Member(name, "H") for name in ("seccomp_notif", "seccomp_notif_resp", "seccomp_data")))
+    "seccomp_notif_sizes",
+    Structure(*(Member(name, "H") for name in ("seccomp_notif", "seccomp_notif_resp", "seccomp_data"))),
 )
 structure("seccomp_action", Scalar("I", named("seccomp_actions")))
 
@@ -84,6 +85,9 @@ class Ruleset(Memory):
 
 # linux/landlock.h; the first is packed.
 structure(
-    "landlock_path_beneath", Structure(Member("allowed_access", "Q", named("landlock_fs_access")), Member("parent_fd", "i"))
+    "landlock_path_beneath",
+    Structure(Member("allowed_access", "Q", named("landlock_fs_access")), Member("parent_fd", "i")),
 )
-structure("landlock_net_port", Structure(Member("allowed_access", "Q", named("landlock_net_access")), Member("port", "Q")))
+structure(
+    "landlock_net_port", Structure(Member("allowed_access", "Q", named("landlock_net_access")), Member("port", "Q"))
+)

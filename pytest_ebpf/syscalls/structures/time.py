@@ -6,4 +6,4 @@ from pytest_ebpf.syscalls.buffers import Member, Structure, structure
 
 __all__ = ["TIMESPEC"]
 
-TIMESPEC = structure("timespec", Structure(Member("tv_sec", "q"), Member("tv_nsec", "q")))  # linux/time_types.h
+TIMESPEC = structure("timespec", Structure(Member("tv_sec", "q"), Member("tv_nsec", "Q")))  # linux/time_types.h

@@ -10,7 +10,9 @@
 
 #define MAX_STRINGS 32
 #define MAX_VECTORS 64
+#define MAX_MESSAGES 32
 #define ROOM_UNKNOWN 0xffffffff
+#define CALL_NAME 128 /* sizeof(struct sockaddr_storage) */
 
 /* By ABI and number; the broker fills it in. */
 struct {
@@ -35,11 +37,13 @@ static __always_inline __u64 argument(const struct pending_call *call, __u8 inde
 	return at < 6 ? call->args[at] : 0;
 }
 
-/* One string of argv; false at the end. */
-static __always_inline bool emit_string_of(struct piece *piece, __u32 index)
+/* What one pointer of a list points to, such as a string of argv; false at the end. */
+static __always_inline bool emit_item(struct piece *piece, __u32 index)
 {
 	__u64 at = piece->list + index * sizeof(__u64);
 
+	if (index >= piece->count)
+		return false;
 	if (bpf_probe_read_user(piece->word, sizeof(piece->word[0]), (void *)at)) {
 		piece->absent = 1;
 		piece->address = at;
@@ -50,7 +54,7 @@ static __always_inline bool emit_string_of(struct piece *piece, __u32 index)
 	if (!piece->address)
 		return false;
 	/* The last one that is copied says whether it was the list's last. */
-	if (index + 1 == MAX_STRINGS) {
+	if (index + 1 == MAX_STRINGS && index + 1 < piece->count) {
 		piece->word[0] = 1;
 		bpf_probe_read_user(piece->word, sizeof(piece->word[0]), (void *)(at + sizeof(__u64)));
 		if (piece->word[0])
@@ -60,29 +64,36 @@ static __always_inline bool emit_string_of(struct piece *piece, __u32 index)
 	return true;
 }
 
-static long string_turn(__u32 turn, struct piece **piece)
+static long item_turn(__u32 turn, struct piece **piece)
 {
-	return !emit_string_of(*piece, turn);
+	return !emit_item(*piece, turn);
 }
 
 /* Functions of their own: see path_turns(). */
-static __noinline int string_turns(struct piece *piece)
+static __noinline int item_turns(struct piece *piece)
 {
 	for (__u32 i = 0; i < MAX_STRINGS; i++)
-		if (!emit_string_of(piece, i))
+		if (!emit_item(piece, i))
 			break;
 	return 0;
 }
 
-/* argv: one string after the other, until NULL. */
-static __always_inline void emit_strings(struct piece *piece)
+/* One item after the other: of argv, until NULL. */
+static __always_inline void emit_items(struct piece *piece, const struct pending_call *call)
 {
 	piece->list = piece->address;
-	piece->string = 1;
+	if (piece->capture.kind == CAPTURE_STRINGS) {
+		piece->string = 1;
+		piece->count = ~0ULL;
+	} else {
+		piece->length = piece->capture.size;
+		piece->limit = CALL_STRUCT;
+		piece->count = argument(call, piece->capture.length_arg);
+	}
 	if (have_loops())
-		bpf_loop(MAX_STRINGS, string_turn, &piece, 0);
+		bpf_loop(MAX_STRINGS, item_turn, &piece, 0);
 	else
-		string_turns(piece);
+		item_turns(piece);
 }
 
 /* What one struct iovec points to, as far as bytes were transferred; false at the
@@ -151,31 +162,78 @@ enum {
 	MSG_WORDS,
 };
 
-static __always_inline void emit_message(struct piece *piece, struct pending_call *call, bool whole,
-					 bool at_exit)
+/* The message at piece->address; `room`: bytes for its name. */
+static __always_inline void emit_message(struct piece *piece, __u32 room)
 {
 	__u64 *header = piece->header, named;
+	__u32 base = piece->base;
 
-	emit_struct(piece, piece->address, sizeof(piece->header), 0);
+	emit_struct(piece, piece->address, sizeof(piece->header), base);
 	if (bpf_probe_read_user(header, sizeof(piece->header), (void *)piece->address))
 		return;
 	named = (__u32)header[MSG_NAMELEN];
-	if (!whole) {
-		call->room = named;
-		return;
-	}
 	/* The kernel says how long the name is, and writes what there is room for. */
-	if (at_exit && piece->capture.flags & CAPTURE_AT_EXIT && named > call->room) {
-		named = call->room;
+	if (named > room) {
+		named = room;
 		piece->record.flags |= DATA_CUT;
 	}
-	emit_struct(piece, header[MSG_NAME], named, 1);
-	emit_struct(piece, header[MSG_IOV], header[MSG_IOVLEN] * sizeof(piece->word), 2);
-	emit_struct(piece, header[MSG_CONTROL], header[MSG_CONTROLLEN], 3);
+	emit_struct(piece, header[MSG_NAME], named, base + 1);
+	emit_struct(piece, header[MSG_IOV], header[MSG_IOVLEN] * sizeof(piece->word), base + 2);
+	emit_struct(piece, header[MSG_CONTROL], header[MSG_CONTROLLEN], base + 3);
 	piece->list = header[MSG_IOV];
 	piece->count = header[MSG_IOVLEN];
-	piece->first = 4;
+	piece->first = base + 4;
 	emit_contents(piece);
+}
+
+/* The header alone, before the kernel fills it in. */
+static __always_inline void note_message(struct piece *piece, struct pending_call *call)
+{
+	__u64 *header = piece->header;
+
+	emit_struct(piece, piece->address, sizeof(piece->header), 0);
+	if (!bpf_probe_read_user(header, sizeof(piece->header), (void *)piece->address))
+		call->room = (__u32)header[MSG_NAMELEN];
+}
+
+/* One struct mmsghdr of a list: a header, and how many bytes were transferred. */
+static __always_inline bool emit_message_of(struct piece *piece, __u32 index)
+{
+	__u32 length;
+
+	if (index >= piece->message_count)
+		return false;
+	piece->address = piece->messages + index * (sizeof(piece->header) + sizeof(__u64));
+	piece->base = index * MESSAGE_PARTS;
+	if (piece->left && piece->capture.flags & CAPTURE_AT_EXIT) {
+		if (bpf_probe_read_user(&length, sizeof(length),
+					(void *)piece->address + sizeof(piece->header)))
+			length = 0;
+		piece->transferred = length;
+	}
+	if (index + 1 == MAX_MESSAGES && piece->message_count > MAX_MESSAGES)
+		piece->record.flags |= DATA_CUT;
+	/* What room there was for each name, nobody noted: the caller's structure says it. */
+	emit_message(piece, CALL_NAME);
+	return true;
+}
+
+static long message_turn(__u32 turn, struct piece **piece)
+{
+	return !emit_message_of(*piece, turn);
+}
+
+static __always_inline void emit_messages(struct piece *piece, const struct pending_call *call)
+{
+	piece->messages = piece->address;
+	piece->message_count = argument(call, piece->capture.length_arg);
+	if (piece->capture.length == LENGTH_RESULT)
+		piece->message_count = call->result;
+	/* Without loops, the first one alone. */
+	if (have_loops())
+		bpf_loop(MAX_MESSAGES, message_turn, &piece, 0);
+	else
+		emit_message_of(piece, 0);
 }
 
 static __always_inline void emit_vector(struct piece *piece, const struct pending_call *call,
@@ -278,7 +336,10 @@ __noinline int capture_one(struct pending_call *call, __u32 index, __u32 at_exit
 		return 0;
 	piece->absent = 0;
 	piece->address = argument(call, piece->capture.arg);
-	if (piece->address && piece->capture.flags & CAPTURE_INDIRECT)
+	if (!piece->address)
+		return 0;
+	piece->address += piece->capture.skip;
+	if (piece->capture.flags & CAPTURE_INDIRECT)
 		follow(piece);
 	if (!piece->address)
 		return 0;
@@ -295,8 +356,9 @@ __noinline int capture_one(struct pending_call *call, __u32 index, __u32 at_exit
 			emit_piece(0);
 		break;
 	case CAPTURE_STRINGS:
+	case CAPTURE_POINTERS:
 		if (contents)
-			emit_strings(piece);
+			emit_items(piece, call);
 		break;
 	case CAPTURE_BYTES:
 		if (contents)
@@ -308,7 +370,15 @@ __noinline int capture_one(struct pending_call *call, __u32 index, __u32 at_exit
 		emit_vector(piece, call, list, contents);
 		break;
 	case CAPTURE_MESSAGE:
-		emit_message(piece, call, contents, at_exit);
+		piece->base = 0;
+		if (!contents)
+			note_message(piece, call);
+		else
+			emit_message(piece, late ? call->room : ROOM_UNKNOWN);
+		break;
+	case CAPTURE_MESSAGES:
+		if (contents)
+			emit_messages(piece, call);
 		break;
 	}
 	if (!at_exit && piece->unreadable)

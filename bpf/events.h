@@ -218,7 +218,11 @@ enum capture_kind {
 	CAPTURE_VECTOR, /* struct iovec list: part 0; contents, if asked for: 1 + which */
 	CAPTURE_MESSAGE, /* struct msghdr: part 0, its name 1, its vector 2, its control
 			  * messages 3; contents, if asked for: 4 + which */
+	CAPTURE_MESSAGES, /* list of struct mmsghdr: each as a message, MESSAGE_PARTS apart */
+	CAPTURE_POINTERS, /* list of pointers to structures of `size`; part: which */
 };
+
+#define MESSAGE_PARTS 128
 
 enum capture_flag {
 	CAPTURE_AT_EXIT = 1, /* the kernel fills it: if the call succeeded */
@@ -249,6 +253,8 @@ struct capture {
 	__u64 when;
 	__u32 when_mask;
 	__u32 when_base;
+	__u32 skip; /* bytes from where args[arg] points */
+	__u32 unused;
 };
 
 enum file_slot {

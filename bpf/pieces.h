@@ -27,7 +27,9 @@ struct piece {
 	__u64 transferred; /* bytes that the items hold, all together */
 	__u32 left; /* bytes of them that may still be copied */
 	__u32 first; /* part that the first item is */
-	__u32 unused;
+	__u32 base; /* part that a message's header is */
+	__u64 messages; /* where a list of them is */
+	__u64 message_count;
 	__u64 word[2]; /* an item */
 	__u64 header[7]; /* struct msghdr */
 	struct capture capture;

@@ -85,6 +85,7 @@ def _capture(capture: Capture) -> bytes:
             "when_arg": capture.when_arg,
             "when_mask": capture.when_mask,
             "when_base": base,
+            "skip": capture.skip,
         },
     )
 

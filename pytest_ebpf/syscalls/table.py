@@ -28,6 +28,8 @@ class Capture:
     """Values of ``args[when_arg] & when_mask`` with which the argument is one; all if empty. Within 64 numbers."""
     when_arg: int = 0
     when_mask: int = 0xFFFFFFFF
+    skip: int = 0
+    """Bytes from where the argument points."""
 
 
 @dataclass(frozen=True, slots=True)

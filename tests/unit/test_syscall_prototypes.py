@@ -9,9 +9,9 @@ from pytest_ebpf.syscalls.prototype import Prototype, prototypes
 from pytest_ebpf.syscalls.table import Capture, merged
 
 
-def made(lines: str, monkeypatch: pytest.MonkeyPatch, *, portable: bool = False) -> Prototype:
+def made(lines: str, monkeypatch: pytest.MonkeyPatch) -> Prototype:
     monkeypatch.setattr(prototype, "PROTOTYPES", lines)
-    (found,) = prototypes.__wrapped__(portable=portable).values()
+    (found,) = prototypes.__wrapped__().values()
     return found
 
 

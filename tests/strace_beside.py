@@ -7,8 +7,8 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
-import strace_causes
 import strace_lines
+from strace_causes import without_causes
 
 from pytest_ebpf.syscalls import text
 from pytest_ebpf.syscalls.call import Syscall
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pytest_ebpf.tracer import Tracer
 
 __all__ = ["Beside", "run"]
+
+_NEWER_THAN_STRACE = 451  # the first number that strace 6.1 has no name for: calls added since Linux 6.2
 
 
 class Beside(NamedTuple):
@@ -54,7 +56,8 @@ def run(tracer: Tracer, command: Sequence[str], output: Path, **how: object) -> 
             theirs = list(strace_lines.parse(lines))
         calls = [Syscall(index, window) for index in history.calls.select(window.first, window.last)]
         ours = [_line(call) for call in _traced(calls, {os.getpid(), strace.pid}, theirs[0].tid)]
-    one, other = (collections.Counter(map(_normal, lines)) for lines in (ours, theirs))
+    one = collections.Counter(without_causes(line, "ours") for line in ours)
+    other = collections.Counter(without_causes(line, "strace") for line in theirs)
     return Beside(one - other, other - one, (one & other).total())
 
 
@@ -77,15 +80,8 @@ def _traced(calls: Iterable[Syscall], outside: set[int], first: int) -> Iterator
 
 
 def _line(call: Syscall) -> strace_lines.Line:
-    """Write a call of ours; one that strace has no name for as it does."""
-    if call.abi == "native" and call.number >= strace_causes.NEWER_THAN_STRACE:
+    """Write a call; one that strace has no name for as it does ("Calls that strace 6.1 does not know")."""
+    if call.abi == "native" and call.number >= _NEWER_THAN_STRACE:
         words = ", ".join(hex(word) if word else "0" for word in call.raw_args)
         return strace_lines.Line(call.host_tid, f"syscall_{call.number:#x}", words, text.outcome(call))
     return strace_lines.Line(call.host_tid, call.name, text.arguments(call), text.outcome(call))
-
-
-def _normal(line: strace_lines.Line) -> strace_lines.Line:
-    """Bring what means the same into one form."""
-    for cause in strace_causes.CAUSES:
-        line = cause(line)
-    return line

@@ -1,114 +1,148 @@
-"""What strace and we write differently though it is the same: each a cause of docs/strace.md.
+"""Why strace writes a call otherwise than we do, cause by cause; docs/strace.md tells of each under the same title.
 
-Each takes a line of either and returns it in the form that they have in common.
+A cause is as narrow as can be: it brings one form into the other where both say the same, and leaves all else.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+import socket
+import struct
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from strace_lines import Line
 
-__all__ = ["CAUSES", "NEWER_THAN_STRACE"]
+__all__ = ["CAUSES", "Cause", "without_causes"]
 
-NEWER_THAN_STRACE = 451
-"""The first number that strace 6.1 has no name for (in all architectures: calls added since Linux 6.2)."""
+
+class Cause(NamedTuple):
+    """One difference that has a reason."""
+
+    title: str
+    """In docs/strace.md."""
+    calls: str
+    """Their names: a regular expression."""
+    pattern: str
+    """What is replaced in arguments and result, which a NUL parts."""
+    new: str | Callable[[re.Match[str]], str]
+    side: str = "strace"
+    """``strace`` or ``ours``: whose form is changed; ``both``: each is brought into a third."""
+
+
+def _clock(match: re.Match[str]) -> str:
+    """Return the number that a clock without a name has (linux/posix-timers.h)."""
+    kind, owner, what = match.groups()
+    low = {"CPUCLOCK_PROF": 0, "CPUCLOCK_VIRT": 1, "CPUCLOCK_SCHED": 2, None: 3}[what]
+    return hex((~int(owner) << 3 | low | (4 if kind == "MAKE_THREAD_CPUCLOCK" else 0)) & 0xFFFFFFFF)
+
+
+def _timeval(match: re.Match[str]) -> str:
+    seconds, micros = struct.unpack("@qq", _unquoted(match[2]))
+    return f"{match[1]}, {{tv_sec={seconds}, tv_usec={micros}}}, "
+
+
+def _unquoted(text: str) -> bytes:
+    """Return the bytes that strace quoted."""
+    short = {"n": 10, "t": 9, "r": 13, "v": 11, "f": 12}
+    found = re.findall(r"\\([0-7]{1,3})|\\(.)|([^\\])", text, re.DOTALL)
+    return bytes(
+        int(octal, 8) if octal else short.get(escaped, ord((escaped or plain)[0])) for octal, escaped, plain in found
+    )
+
+
+def _received(match: re.Match[str]) -> str:
+    """Keep as much of a message's text as was received."""
+    text, rest, size = match.groups()
+    parts = re.findall(r"\\[0-7]{1,3}|\\.|[^\\]", text, re.DOTALL)[: int(size)]
+    return f'mtext="{"".join(parts)}"{rest}\0{size}'
+
+
+def _huge(match: re.Match[str]) -> str:
+    """Return the name that the header has for a size of huge pages."""
+    size = 1 << int(match[1])
+    unit, shift = next((unit, shift) for unit, shift in (("GB", 30), ("MB", 20), ("KB", 10)) if size >> shift)
+    return f"{match[2]}_HUGE_{size >> shift}{unit}"
+
+
+def _ordered(match: re.Match[str]) -> str:
+    """Order flags by name; what is quoted stays as it is."""
+    return match[0] if match[0].startswith('"') else "|".join(sorted(match[0].split("|")))
+
+
+def _long_directory(match: re.Match[str]) -> str:
+    """Leave out the number of entries where not all of them are copied."""
+    return f"{match[1]}{match[3]}" if int(match[4]) > _STRUCTURE else match[0]
+
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
-_OUTSIDE = re.compile(rf"({_STRING})|(?P<outside>[^\"]+)", re.DOTALL)
-_FLAGS = re.compile(r"\b[A-Z][A-Z0-9_]*(?:\|[A-Z0-9x_a-f<]+)+")
-_COMMENT = re.compile(r" /\* (?!\d+ entries)[^*]* \*/")
-_EITHER = re.compile(r"\b[A-Z_0-9]+ or ([A-Z_0-9]+)\b")
+_STRUCTURE = 4096  # CALL_STRUCT, bpf/pieces.h
+_NOT_NAMED = {"F_GET_RW_HINT": "0x40b", "F_SET_RW_HINT": "0x40c"}  # linux/fcntl.h
 
-_HUGE = re.compile(r"\b(M[A-Z]+_HUGE_)(\d+[KMG]B)")
-_HUGE_SIZES = {"16KB": 14, "64KB": 16, "512KB": 19, "1MB": 20, "2MB": 21, "8MB": 23, "16MB": 24, "32MB": 25}
-_HUGE_SIZES |= {"256MB": 28, "512MB": 29, "1GB": 30, "2GB": 31, "16GB": 34}
-_NAME = re.compile(r"\b[A-Z][A-Z0-9_]+\b")
-_UNNAMED = {"F_GET_RW_HINT": "0x40b", "F_SET_RW_HINT": "0x40c"}
-STRUCTURE = 4096
-"""CALL_STRUCT of ``bpf/pieces.h``."""
-
-
-def _outside_strings(change: Callable[[str], str]) -> Callable[[Line], Line]:
-    """Change what is no quoted string."""
-
-    def text(old: str) -> str:
-        return _OUTSIDE.sub(lambda found: change(found["outside"]) if found["outside"] else found[0], old)
-
-    return lambda line: line._replace(arguments=text(line.arguments), result=text(line.result))
-
-
-def _order_of_flags(text: str) -> str:
-    return _FLAGS.sub(lambda found: "|".join(sorted(found[0].split("|"))), text)
-
-
-def _comments(text: str) -> str:
-    return _COMMENT.sub("", text)
-
-
-def _names_of_one_request(text: str) -> str:
-    return _EITHER.sub(r"\1", text)
-
-
-def _sizes_of_huge_pages(text: str) -> str:
-    return _HUGE.sub(lambda found: f"{_HUGE_SIZES[found[2]]}<<{found[1]}SHIFT", text)
-
-
-def _unnamed(text: str) -> str:
-    return _NAME.sub(lambda found: _UNNAMED.get(found[0], found[0]), text)
-
-
-def _in(*names: str) -> Callable[[Callable[[str], str]], Callable[[Line], Line]]:
-    """Change the arguments of some calls only."""
-
-    def limit(change: Callable[[str], str]) -> Callable[[Line], Line]:
-        return lambda line: line._replace(arguments=change(line.arguments)) if line.name in names else line
-
-    return limit
-
-
-@_in("name_to_handle_at")
-def _size_of_a_handle(text: str) -> str:
-    return re.sub(r"(\{handle_bytes=\d+) => \d+\}", r"\1}", text)
-
-
-@_in("setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr")
-def _end_of_an_attribute(text: str) -> str:
-    return re.sub(r'\\0", (\d+)', r'", \1', text)
-
-
-@_in("mincore")
-def _pages_in_core(text: str) -> str:
-    return re.sub(r", (\[[0-9, ]+\]|0x[0-9a-f]+)$", ", VEC", text)
-
-
-@_in("getdents", "getdents64")
-def _entries_that_are_not_copied(text: str) -> str:
-    return re.sub(r" /\* \d+ entries \*/(\.\.\.)?", "", text)
-
-
-def _long_directory(line: Line) -> Line:
-    return _entries_that_are_not_copied(line) if line.result.isdigit() and int(line.result) > STRUCTURE else line
-
-
-@_in("ioctl")
-def _terminal(text: str) -> str:
-    return re.sub(r"\b(TC[GS]ETS[WF]?), (\{.*\}|0x[0-9a-f]+)$", r"\1, TERMIOS", text)
-
-
-CAUSES: tuple[Callable[[Line], Line], ...] = (
-    _outside_strings(_comments),
-    _outside_strings(_names_of_one_request),
-    _outside_strings(_order_of_flags),
-    _outside_strings(_sizes_of_huge_pages),
-    _outside_strings(_unnamed),
-    _size_of_a_handle,
-    _end_of_an_attribute,
-    _pages_in_core,
-    _long_directory,
-    _terminal,
+CAUSES = (
+    Cause("Times as dates", "utime.*|futimesat", r" /\* -?\d+-\d\d-\d\dT[^*]* \*/", ""),
+    Cause("Requests that share a number", "ioctl", r"(?<=, )[A-Z_0-9]+ or ([A-Z_0-9]+)(?=,|\0)", r"\1"),
+    Cause(
+        "Settings of terminals", "ioctl", r"\b(TC[GS]ETS[WF]?), (?:\{.*?\}|0x[0-9a-f]+)(?=\0)", r"\1, TERMIOS", "both"
+    ),
+    Cause(
+        "Names that strace 6.1 does not have", "fcntl", "|".join(_NOT_NAMED), lambda found: _NOT_NAMED[found[0]], "ours"
+    ),
+    Cause("How large a handle has to be", "name_to_handle_at", r"(\{handle_bytes=\d+) => \d+\}", r"\1}"),
+    Cause("The end of an extended attribute", "[lf]?[gs]etxattr", r'\\0", (\d+)', r'", \1', "ours"),
+    Cause("Pages in core", "mincore", r", (?:\[[0-9, ]+\]|0x[0-9a-f]+)(?=\0)", ", VEC", "both"),
+    Cause("Long paths", ".*", r'("(?:[^"\\]|\\.){4095})(?:[^"\\]|\\.)"\.\.\.', r'\1"...', "ours"),
+    Cause(
+        "Long lists of arguments",
+        "execve|execveat",
+        rf"(\[(?:{_STRING}, ){{32}})(?:{_STRING}, )*{_STRING}\]",
+        r"\1...]",
+    ),
+    Cause(
+        "Long directories",
+        "getdents|getdents64",
+        r"^(.*?)( /\* \d+ entries \*/(?:\.\.\.)?)(.*\0(\d+))$",
+        _long_directory,
+        "both",
+    ),
+    Cause("Numbers without a name", "access|faccessat2?", r" /\* \?_OK \*/", ""),
+    Cause("Numbers without a name", ".*", r" /\* [A-Z0-9_]+_\?\?\? \*/", ""),
+    Cause("The environment", "execve|execveat", r" /\* \d+ vars? \*/", ""),
+    Cause("What rt_sigreturn restores", "rt_sigreturn", r"^\{mask=~?\[[^]]*\]\}", ""),
+    Cause("What restart_syscall resumes", "restart_syscall", r"^<\.\.\. resuming interrupted \S.* \.\.\.>", ""),
+    Cause(
+        "Clocks of processes and devices",
+        "clock_.*|timer_create",
+        r"^(MAKE_PROCESS_CPUCLOCK|MAKE_THREAD_CPUCLOCK|FD_TO_CLOCKID)\((-?\d+)(?:, (\w+))?\)",
+        _clock,
+        "ours",
+    ),
+    Cause(
+        "Network interfaces",
+        "bind|connect|recv.*|send.*|get(sock|peer)name|[gs]etsockopt|accept.*",
+        r'if_nametoindex\("([^"]+)"\)',
+        lambda match: str(socket.if_nametoindex(match[1])),
+    ),
+    Cause("Timeouts of sockets", "[gs]etsockopt", r'(SO_(?:RCV|SND)TIMEO_OLD), "((?:\\.|[^"\\])*)", ', _timeval),
+    Cause("Sizes of huge pages", "shmget|mmap|memfd_create", r"\b(\d+)<<(SHM|MAP|MFD)_HUGE_SHIFT", _huge),
+    Cause("Messages that are received", "msgrcv", r'mtext="((?:\\.|[^"\\])*)"(?:\.\.\.)?(.*)\0(\d+)$', _received),
+    # The last: names are put for numbers before.
+    Cause("The order of flags", ".*", rf"{_STRING}|[\w<]+(?:\|[\w<]+)+", _ordered, "both"),
 )
+
+
+def without_causes(line: Line, side: str) -> Line:
+    """Bring a call into the form that both sides share.
+
+    Args:
+        line: The call.
+        side: Who tells of it: ``strace`` or ``ours``.
+    """
+    text = f"{line.arguments}\0{line.result}"
+    for cause in CAUSES:
+        if cause.side in {side, "both"} and re.fullmatch(cause.calls, line.name):
+            text = re.sub(cause.pattern, cause.new, text, flags=re.DOTALL)
+    arguments, _, result = text.partition("\0")
+    return line._replace(arguments=arguments, result=result)

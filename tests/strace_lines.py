@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Line", "parse"]
 
-_UNFINISHED = re.compile(r"^(\w+)\((.*) ?<unfinished \.\.\.>\)? *(?:= \?)?$", re.DOTALL)
+_UNFINISHED = re.compile(r"^(\w+)\((.*?) ?<unfinished \.\.\.>\)? *(?:= \?)?$", re.DOTALL)
 _RESUMED = re.compile(r"^<\.\.\. (\w+) resumed>(.*)$", re.DOTALL)
 _WHOLE = re.compile(r"^(\w+)\((.*)\) += (.*)$", re.DOTALL)
 

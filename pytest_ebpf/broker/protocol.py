@@ -106,13 +106,17 @@ def receive(connection: socket.socket, *, descriptors: bool = False) -> Message:
         data, ancillary, flags = _take(connection, room)
     received = _descriptors(ancillary)
     try:
-        if flags & socket.MSG_CTRUNC and not descriptors:
-            raise Malformed("the message carries descriptors, and none are taken")
+        _check_bare(flags, descriptors=descriptors)
         return Message(_parse(data, flags), received)
     except BaseException:
         for descriptor in received:
             os.close(descriptor)
         raise
+
+
+def _check_bare(flags: int, *, descriptors: bool) -> None:
+    if flags & socket.MSG_CTRUNC and not descriptors:
+        raise Malformed("the message carries descriptors, and none are taken")
 
 
 def _take(connection: socket.socket, room: int) -> tuple[bytes, list[tuple[int, int, bytes]], int]:

@@ -8,7 +8,7 @@ import struct
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from pytest_ebpf._values import Cut, Gap
-from pytest_ebpf.syscalls.kinds import KINDS, Memory, register
+from pytest_ebpf.syscalls.kinds import Memory, enter_kind, register
 from pytest_ebpf.syscalls.scalars import pointer
 from pytest_ebpf.syscalls.table import Capture
 from pytest_ebpf.syscalls.values import Fields, Missing, Pointed, written
@@ -89,6 +89,9 @@ class BytesOut(Bytes):
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy what came."""
+        if self.parameters:
+            room = self.argument(self.parameters[0])
+            return (Capture("bytes", self.at, 1, at_exit=True, data=self.data, length="filled", length_arg=room),)
         return (Capture("bytes", self.at, 1, at_exit=True, data=self.data, length="result"),)
 
 
@@ -307,8 +310,8 @@ def structure(name: str, shape: _Shape) -> _Shape:
     See `StructureKind`, `NumberKind`, `ListKind` for their parameters.
     """
     kind = NumberKind if isinstance(shape, Scalar) else StructureKind
-    KINDS[name] = lambda at, names, parameters: kind(at, names, parameters, shape)
-    KINDS[f"{name}_list"] = lambda at, names, parameters: ListKind(at, names, parameters, shape)
+    enter_kind(name, lambda at, names, parameters: kind(at, names, parameters, shape))
+    enter_kind(f"{name}_list", lambda at, names, parameters: ListKind(at, names, parameters, shape))
     return shape
 
 

@@ -70,6 +70,7 @@ OPTIONS: dict[str, Maker] = {
     "seccomp_actions": enum(
         "linux/seccomp.h SECCOMP_RET_*", less="SECCOMP_RET_KILL SECCOMP_RET_ACTION* SECCOMP_RET_DATA"
     ),
+    "landlock_scopes": flags("linux/landlock.h LANDLOCK_SCOPE_*"),
     # Signals: what si_code says, by signal
     "sigill_codes": enum("asm/siginfo.h ILL_*"),
     "sigfpe_codes": enum("asm/siginfo.h FPE_*"),
@@ -85,6 +86,13 @@ OPTIONS: dict[str, Maker] = {
     "futex_wake_comparisons": enum("linux/futex.h FUTEX_OP_CMP_*"),
     "move_pages_flags": flags("linux/mempolicy.h MPOL_MF_MOVE MPOL_MF_MOVE_ALL"),
     "mq_flags": flags("linux/fcntl.h O_NONBLOCK"),
+    # Counters
+    "perf_hardware_events": enum("linux/perf_event.h PERF_COUNT_HW_*", less="PERF_COUNT_HW_CACHE_* PERF_COUNT_HW_MAX"),
+    "perf_software_events": enum("linux/perf_event.h PERF_COUNT_SW_*", less="PERF_COUNT_SW_MAX"),
+    "perf_sample_types": flags(
+        "linux/perf_event.h PERF_SAMPLE_IP..PERF_SAMPLE_MAX", "linux/perf_event.h PERF_SAMPLE_WEIGHT_STRUCT"
+    ),
+    "perf_read_formats": flags("linux/perf_event.h PERF_FORMAT_*", less="PERF_FORMAT_MAX"),
     # Addresses and control messages of sockets
     "arp_hardware_types": enum("linux/if_arp.h ARPHRD_*"),
     "packet_types": enum("linux/if_packet.h PACKET_HOST..PACKET_ADD_MEMBERSHIP"),

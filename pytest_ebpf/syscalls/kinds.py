@@ -21,17 +21,28 @@ if TYPE_CHECKING:
     from pytest_ebpf.engine.calls import Piece
     from pytest_ebpf.syscalls.view import View
 
-__all__ = ["KINDS", "Kind", "Memory", "Number", "register"]
+__all__ = ["KINDS", "Kind", "Memory", "Number", "enter_kind", "register"]
 
 KINDS: dict[str, Callable[..., Kind]] = {}
 """By the names that prototypes use."""
+
+
+def enter_kind(name: str, make: Callable[..., Kind]) -> None:
+    """Enter what makes a kind of its place, the names of all arguments and its parameters.
+
+    Raises:
+        ValueError: There is one of this name.
+    """
+    if name in KINDS:
+        raise ValueError(f"two kinds of arguments are called {name!r}")
+    KINDS[name] = make
 
 
 def register(name: str, *bound: Any) -> Callable[[type[Kind]], type[Kind]]:
     """Enter a kind, with what its constructor gets behind the parameters."""
 
     def enter(kind: type[Kind]) -> type[Kind]:
-        KINDS[name] = lambda at, names, parameters: kind(at, names, parameters, *bound)
+        enter_kind(name, lambda at, names, parameters: kind(at, names, parameters, *bound))
         return kind
 
     return enter

@@ -59,7 +59,7 @@ int main(void)
 	call(quotactl, 0x800002 << 8 | 1, "/dev/nothing", 0, "aquota");
 	call(quotactl, 0x800007 << 8, nowhere, 1000, nowhere);
 	call(quotactl_fd, 5, 0x800001 << 8, 0, nowhere);
-	call(swapon, "nothing", 0x8001);
+	call(swapon, "nothing", 0);
 	call(swapoff, "nothing");
 	call(acct, "nothing");
 	call(sync, 0);

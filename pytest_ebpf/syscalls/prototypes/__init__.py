@@ -16,10 +16,39 @@ A path that is the only one is called ``path``. One line serves all machines and
 
 from __future__ import annotations
 
-from pytest_ebpf.syscalls.prototypes import descriptors, files, io, memory, mounts, network, processes, signals, time
+from pytest_ebpf.syscalls.prototypes import (
+    descriptors,
+    files,
+    io,
+    ipc,
+    memory,
+    mounts,
+    network,
+    options,
+    processes,
+    security,
+    signals,
+    system,
+    time,
+)
 
 __all__ = ["PROTOTYPES"]
 
 PROTOTYPES = "".join(
-    module.PROTOTYPES for module in (descriptors, files, io, memory, mounts, network, processes, signals, time)
+    module.PROTOTYPES
+    for module in (
+        descriptors,
+        files,
+        io,
+        ipc,
+        memory,
+        mounts,
+        network,
+        options,
+        processes,
+        security,
+        signals,
+        system,
+        time,
+    )
 )

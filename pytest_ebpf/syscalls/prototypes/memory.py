@@ -25,13 +25,4 @@ remap_file_pages addr:lptr size:size prot:flags(mmap_prot) pgoff:size flags:flag
 membarrier      cmd:flags(membarrier_commands) flags:flags(membarrier_flags) cpu_id:int -> int
   cmd=MEMBARRIER_CMD_QUERY flags:flags(membarrier_flags) -> flags(membarrier_commands)
   flags!MEMBARRIER_CMD_FLAG_CPU
-get_mempolicy   mode:mempolicy_mode(out) nodemask:nodes(maxnode, out) maxnode:ulong addr:lptr \
-                flags:flags64(get_mempolicy_flags) -> int
-set_mempolicy   mode:flags(mempolicy_modes) nodemask:nodes(maxnode) maxnode:ulong -> int
-mbind           addr:lptr len:size mode:flags64(mempolicy_modes) nodemask:nodes(maxnode) maxnode:ulong \
-                flags:flags(mbind_flags) -> int
-migrate_pages   pid:pid maxnode:ulong old_nodes:nodes(maxnode) new_nodes:nodes(maxnode) -> int
-move_pages      pid:pid count:ulong pages:pointer_list(count) nodes:int32_list(count) \
-                status:page_status_list(count, out) flags:flags(mbind_flags) -> int
-set_mempolicy_home_node start:lptr size:size home_node:ulong flags:lhex -> int
 """

@@ -24,7 +24,7 @@ mount_setattr   dirfd:dirfd path:path@dirfd flags:flags(open_tree_flags) attr:mo
 statmount       req:ptr buf:ptr bufsize:size flags:hex -> int
 listmount       req:ptr mnt_ids:uint64_list(result, out) nr_mnt_ids:size flags:hex -> int
 quotactl        cmd:quota_command path:path id:int addr:ptr -> int
-  cmd=Q_QUOTAON id:flags(quota_formats) addr:path
+  cmd=Q_QUOTAON path:path id:flags(quota_formats) addr:path
   cmd=Q_QUOTAOFF|Q_SYNC path:path
 quotactl_fd     fd:fd cmd:quota_command id:int addr:ptr -> int
   cmd=Q_QUOTAON id:flags(quota_formats) addr:path

@@ -16,6 +16,8 @@ recvfrom        sockfd:fd buf:data_out(len) len:size flags:flags(message_flags) 
                 addrlen:socklen(src_addr) -> size
 sendmsg         sockfd:fd msg:message flags:flags(message_flags) -> size
 recvmsg         sockfd:fd msg:message_out flags:flags(message_flags) -> size
+sendmmsg        sockfd:fd msgvec:messages(vlen) vlen:uint flags:flags(message_flags) -> int
+recvmmsg        sockfd:fd msgvec:messages_out(vlen) vlen:uint flags:flags(message_flags) timeout:timeout_left -> int
 getsockopt      sockfd:fd level:flags(socket_levels) optname:socket_option(level) optval:option_out \
                 optlen:socklen -> int
 setsockopt      sockfd:fd level:flags(socket_levels) optname:socket_option(level) optval:option_in optlen:int -> int

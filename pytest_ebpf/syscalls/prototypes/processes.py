@@ -29,7 +29,7 @@ rseq            rseq:ptr rseq_len:hex flags:hex sig:hex -> int
 restart_syscall -> int
 unshare         flags:flags64(clone3_flags) -> int
 setns           fd:fd nstype:flags(namespaces) -> int
-personality     persona:hex -> flags(personalities)
+personality     persona:personality -> flags(personalities)
 pidfd_open      pid:pid flags:flags(pidfd_flags) -> fd
 pidfd_getfd     pidfd:fd targetfd:int flags:hex -> fd
 kcmp            pid1:pid pid2:pid type:flags(kcmp_types) idx1:lhex idx2:lhex -> int

@@ -11,12 +11,12 @@ setreuid        ruid:id euid:id -> int
 setregid        rgid:id egid:id -> int
 setresuid       ruid:id euid:id suid:id -> int
 setresgid       rgid:id egid:id sgid:id -> int
-getresuid       ruid:id(out) euid:id(out) suid:id(out) -> int
-getresgid       rgid:id(out) egid:id(out) sgid:id(out) -> int
+getresuid       ruid:identity(out) euid:identity(out) suid:identity(out) -> int
+getresgid       rgid:identity(out) egid:identity(out) sgid:identity(out) -> int
 setfsuid        fsuid:id -> int
 setfsgid        fsgid:id -> int
-getgroups       size:int list:id_list(result, out) -> int
-setgroups       size:int list:id_list(size) -> int
+getgroups       size:int list:identity_list(result, out) -> int
+setgroups       size:int list:identity_list(size) -> int
 capget          hdrp:cap_header datap:cap_data(hdrp, out) -> int
 capset          hdrp:cap_header datap:cap_data(hdrp) -> int
 seccomp         operation:flags(seccomp_operations) flags:hex args:ptr -> int
@@ -40,8 +40,8 @@ keyctl          operation:flags(keyctl_commands) arg2:lhex arg3:lhex arg4:lhex a
   operation=KEYCTL_UPDATE arg2:flags(keyrings) arg3:data(arg4) arg4:ulong
   operation=KEYCTL_REVOKE|KEYCTL_CLEAR|KEYCTL_INVALIDATE|KEYCTL_ASSUME_AUTHORITY arg2:flags(keyrings)
   operation=KEYCTL_LINK|KEYCTL_UNLINK arg2:flags(keyrings) arg3:flags(keyrings)
-  operation=KEYCTL_DESCRIBE|KEYCTL_GET_SECURITY arg2:flags(keyrings) arg3:text_filled(arg4) arg4:ulong
-  operation=KEYCTL_READ arg2:flags(keyrings) arg3:data_filled(arg4) arg4:ulong
+  operation=KEYCTL_DESCRIBE|KEYCTL_GET_SECURITY arg2:flags(keyrings) arg3:text_out(arg4) arg4:ulong
+  operation=KEYCTL_READ arg2:flags(keyrings) arg3:data_out(arg4) arg4:ulong
   operation=KEYCTL_SEARCH arg2:flags(keyrings) arg3:str arg4:str arg5:flags(keyrings)
   operation=KEYCTL_CHOWN arg2:flags(keyrings) arg3:id arg4:id
   operation=KEYCTL_SETPERM arg2:flags(keyrings) arg3:flags(key_permissions)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.syscalls.buffers import Member, Structure, structure
+from pytest_ebpf.syscalls.buffers import Member, Structure, cut, not_asked, structure
+from pytest_ebpf.syscalls.kinds import Memory, register
 from pytest_ebpf.syscalls.scalars import identifier, named
-from pytest_ebpf.syscalls.values import Hex, Permissions
+from pytest_ebpf.syscalls.table import Capture
+from pytest_ebpf.syscalls.values import Fields, Hex, Permissions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pytest_ebpf.engine.calls import Piece
+    from pytest_ebpf.syscalls.view import View
 
 __all__: list[str] = []
 
@@ -101,6 +106,38 @@ structure(
 structure(
     "sembuf", Structure(Member("sem_num", "H"), Member("sem_op", "h"), Member("sem_flg", "H", named("semop_flags")))
 )
+
+
+@register("msgbuf")
+class MessageBuffer(Memory):
+    """A message with its type: msgbuf(size argument), or what the kernel returns: msgbuf(result, out)."""
+
+    portable = False
+    noun = "a message"
+    fields = ("mtype", "mtext")
+
+    def captures(self) -> tuple[Capture, ...]:
+        """Copy the type, and as much of the text as the test asks for."""
+        out = "out" in self.parameters
+        kind = Capture("bytes", self.at, _TYPE, at_exit=out)
+        if self.parameters[0] == "result":
+            return kind, Capture("bytes", self.at, 1, at_exit=out, data=True, length="result", skip=_TYPE)
+        size = self.argument(self.parameters[0])
+        return kind, Capture("bytes", self.at, 1, data=True, length="arg", length_arg=size, skip=_TYPE)
+
+    def decode(self, view: View, piece: Piece) -> Any:
+        """Return type and text."""
+        text = view.piece(self.first + 1)
+        if text is None:
+            data: Any = not_asked(self.names[self.at], piece.address + _TYPE)
+        elif text.unreadable:
+            data = view.unread(text.address, "mtext")
+        else:
+            data = cut(self, text, text.data)
+        return Fields({"mtype": int.from_bytes(piece.data, "little", signed=True), "mtext": data})
+
+
+_TYPE = 8  # sizeof(long)
 _SIZES = (*(Member(name, "q") for name in ("mq_maxmsg", "mq_msgsize", "mq_curmsgs")), Member("_reserved", "4q"))
 structure("mq_attr", Structure(Member("mq_flags", "Q", named("mq_flags")), *_SIZES))
 # When a queue is made, the flags are those of mq_open(3).

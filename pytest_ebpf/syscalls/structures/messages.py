@@ -53,7 +53,7 @@ def message(view: View, capture: int, total: int | None, *, first: int = 0, room
     named_length = SocketLength(struct.unpack("@i", struct.pack("@I", length))[0])
     named_length.room, named_length.pointed = named_length if room is None else room, False
     fields: dict[str, Any] = {
-        "msg_name": _name(parts.get(first + _NAME), name),
+        "msg_name": _name(parts.get(first + _NAME), name, named_length.room),
         "msg_namelen": named_length,
         "msg_iov": _vector(parts, first, vector, count, total),
         "msg_iovlen": count,
@@ -65,12 +65,12 @@ def message(view: View, capture: int, total: int | None, *, first: int = 0, room
     return Fields(fields)
 
 
-def _name(piece: Piece | None, address: int) -> Any:
+def _name(piece: Piece | None, address: int, room: int) -> Any:
     if piece is None or not address:
         return pointer(address)
     if piece.unreadable:
         return Missing("the address could not be read", address=address)
-    found = address_of(piece.data)
+    found = address_of(piece.data[:room])
     return Pointer(address) if found is None else found
 
 
@@ -235,3 +235,97 @@ class MessageOut(_MessageKind):
             return Fields({"msg_namelen": room}) if view.returned else Pointer(piece.address)
         found = message(view, self.first + 1, view.raw.result, room=room)
         return Missing("it was not copied whole", address=piece.address) if found is None else found
+
+
+_LIST_ITEM = struct.Struct("@56sI4x")  # struct mmsghdr
+_PARTS = 128  # MESSAGE_PARTS, bpf/events.h
+
+
+class _MessagesKind(Memory):
+    noun = "a list of messages"
+
+    def _lengths(self, view: View, capture: int) -> list[int]:
+        """Return how many bytes of each message were transferred."""
+        piece = view.piece(capture)
+        if piece is None or not view.succeeded:
+            return []
+        return [length for _, length in _LIST_ITEM.iter_unpack(_whole(piece.data, _LIST_ITEM.size))]
+
+
+def _listed(found: list[Fields | None], lengths: list[int], count: int) -> Any:
+    items = tuple(
+        Fields({"msg_hdr": header, **({"msg_len": lengths[at]} if at < len(lengths) else {})})
+        for at, header in enumerate(found)
+        if header is not None
+    )
+    whole: Any = items
+    return whole if len(items) == count else Cut(whole, Gap(_NOT_COPIED))
+
+
+@register("messages")
+class Messages(_MessagesKind):
+    """Messages that are sent: messages(count argument)."""
+
+    def captures(self) -> tuple[Capture, ...]:
+        """Copy them with all that they point to, and how much of them was sent."""
+        return (
+            Capture("messages", self.at, data=True, length="arg", length_arg=self.argument(self.parameters[0])),
+            Capture("bytes", self.at, _LIST_ITEM.size, at_exit=True, length="result"),
+        )
+
+    def decode(self, view: View, piece: Piece) -> Any:
+        """Return a tuple."""
+        del piece
+        count = view.word(self.argument(self.parameters[0])) & 0xFFFFFFFF
+        there = range(0, max(view.parts(self.first), default=0) + 1, _PARTS)
+        found = [message(view, self.first, None, first=part) for part in there]
+        return _listed(found, self._lengths(view, self.first + 1), count)
+
+
+@register("messages_out")
+class MessagesOut(_MessagesKind):
+    """Messages that are received: messages_out(count argument)."""
+
+    def captures(self) -> tuple[Capture, ...]:
+        """Copy them as they were passed, and as they were filled in, with how much of them was."""
+        return (
+            Capture("bytes", self.at, _LIST_ITEM.size, length="arg", length_arg=self.argument(self.parameters[0])),
+            Capture("messages", self.at, at_exit=True, data=True, length="result"),
+            Capture("bytes", self.at, _LIST_ITEM.size, at_exit=True, length="result"),
+        )
+
+    def decode(self, view: View, piece: Piece) -> Any:
+        """Return a tuple."""
+        if not view.succeeded:
+            return Pointer(piece.address)
+        lengths = self._lengths(view, self.first + 2)
+        rooms = [HEADER.unpack(header)[1] for header, _ in _LIST_ITEM.iter_unpack(_whole(piece.data, _LIST_ITEM.size))]
+        found = [
+            message(view, self.first + 1, length, first=at * _PARTS, room=room)
+            for at, (length, room) in enumerate(zip(lengths, rooms, strict=False))
+        ]
+        return _listed(found, lengths, view.raw.result)
+
+
+@register("timeout_left")
+class TimeoutLeft(Memory):
+    """A timeout (``struct timespec``), in which the kernel leaves what was not used up."""
+
+    noun = "a time"
+
+    def captures(self) -> tuple[Capture, ...]:
+        """Copy it before and after."""
+        return (Capture("bytes", self.at, TIMESPEC.size), Capture("bytes", self.at, TIMESPEC.size, at_exit=True))
+
+    def decode(self, view: View, piece: Piece) -> Any:
+        """Return the time."""
+        del view
+        return TIMESPEC.read(piece.data)
+
+    def note(self, view: View) -> str:
+        """Return what is left."""
+        if not view.succeeded:
+            return ""
+        if not view.raw.result:
+            return "Timeout"
+        return f"left {written(self.read(view, self.first + 1))}" if view.word(self.at) else ""

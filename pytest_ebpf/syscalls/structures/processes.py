@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, StructureKind, abbreviated, structure
-from pytest_ebpf.syscalls.kinds import KINDS, Memory, register
+from pytest_ebpf.syscalls.kinds import Memory, enter_kind, register
 from pytest_ebpf.syscalls.scalars import named
 from pytest_ebpf.syscalls.structures.timers import TIMEVAL
 from pytest_ebpf.syscalls.table import Capture
@@ -106,7 +106,7 @@ _RUSAGE = structure(
     ),
 )
 for _name, _shape in (("reaped_rusage", _RUSAGE), ("reaped_status", Scalar("I", WaitStatus))):
-    KINDS[_name] = lambda at, names, _, shape=_shape: _OfReaped(at, names, ("out",), shape)
+    enter_kind(_name, lambda at, names, _, shape=_shape: _OfReaped(at, names, ("out",), shape))
 structure("rlimit", Structure(Member("rlim_cur", "Q", Limit), Member("rlim_max", "Q", Limit)))
 structure("kcmp_slot", Structure(Member("efd", "I"), Member("tfd", "I"), Member("toff", "I")))
 

@@ -9,7 +9,7 @@ from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, structure
 from pytest_ebpf.syscalls.kinds import Memory, register
 from pytest_ebpf.syscalls.scalars import identifier, named, pointer
 from pytest_ebpf.syscalls.table import Capture
-from pytest_ebpf.syscalls.values import Fields, Missing, Pointer
+from pytest_ebpf.syscalls.values import Fields, Hex, Missing, Pointer
 
 if TYPE_CHECKING:
     from pytest_ebpf.engine.calls import Piece
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-structure("id", Scalar("I", identifier))
+structure("identity", Scalar("I", identifier))
 _HEADER = structure("cap_header", Structure(Member("version", "I", named("capability_versions")), Member("pid", "i")))
 _DATA = struct.Struct("@6I")
 _HALF = struct.Struct("@3I")
@@ -91,3 +91,21 @@ structure(
 structure(
     "landlock_net_port", Structure(Member("allowed_access", "Q", named("landlock_net_access")), Member("port", "Q"))
 )
+
+
+@register("key_capabilities")
+class KeyCapabilities(Memory):
+    """What the kernel can do with keys, byte by byte: key_capabilities(size argument)."""
+
+    portable = True
+
+    def captures(self) -> tuple[Capture, ...]:
+        """Copy what came."""
+        size = self.argument(self.parameters[0])
+        return (Capture("bytes", self.at, 1, at_exit=True, length="filled", length_arg=size),)
+
+    def decode(self, view: View, piece: Piece) -> tuple[Any, ...]:
+        """Return the bytes, with their names as far as there are any."""
+        del view
+        sets = (named("key_capabilities_0"), named("key_capabilities_1"))
+        return tuple(sets[at](byte) if at < len(sets) else Hex(byte) for at, byte in enumerate(piece.data))

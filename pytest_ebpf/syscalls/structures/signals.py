@@ -13,7 +13,7 @@ from pytest_ebpf.syscalls.table import Capture
 from pytest_ebpf.syscalls.values import Fields, Hex, Pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ebpf.engine.calls import Piece
     from pytest_ebpf.syscalls.view import View
@@ -50,20 +50,19 @@ def _listed(signals: Iterable[int]) -> str:
     return "[" + " ".join(str(signal).removeprefix("SIG") for signal in signals) + "]"
 
 
-@register("sigset", False)
-@register("sigset_any", True)
+@register("sigset")
 class SignalSetKind(Memory):
     """A set of signals: sigset(size argument); with ``out`` the kernel fills it in.
 
-    As ``sigset_any`` it may be shorter than the kernel's own.
+    With ``short`` it may be shorter than the kernel's own.
     """
 
     noun = "a set of signals"
 
-    def __init__(self, at: int, names: Any, parameters: Any, shorter: bool) -> None:  # noqa: FBT001 - bound when registered
+    def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str]) -> None:
         """Prepare it; see `Kind`."""
         super().__init__(at, names, parameters)
-        self._shorter = shorter
+        self._shortest = 1 if "short" in parameters else _SIGNALS // 8
         self._size_at = self.argument(parameters[0])
 
     def captures(self) -> tuple[Capture, ...]:
@@ -73,7 +72,7 @@ class SignalSetKind(Memory):
     def value(self, view: View) -> Any:
         """Return it; the kernel refuses one of another size."""
         size = view.word(self._size_at)
-        if view.word(self.at) and (not 0 < size <= _SIGNALS // 8 if self._shorter else size != _SIGNALS // 8):
+        if view.word(self.at) and not self._shortest <= size <= _SIGNALS // 8:
             return Pointer(view.word(self.at))
         return super().value(view)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,10 @@ from pytest_ebpf.syscalls.scalars import identifier, named, pointer
 from pytest_ebpf.syscalls.sockets import inet_text
 from pytest_ebpf.syscalls.structures.timers import TIMEVAL
 from pytest_ebpf.syscalls.table import Capture
-from pytest_ebpf.syscalls.values import Hex, InetAddress, Pointed, Pointer
+from pytest_ebpf.syscalls.values import InetAddress, Pointed, Pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from pytest_ebpf.engine.calls import Piece
     from pytest_ebpf.syscalls.buffers import Shape

@@ -1,0 +1,145 @@
+"""The system: its names, its memory, its processors."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from pytest_ebpf.syscalls.buffers import Bytes, Member, Scalar, Structure, abbreviated, structure
+from pytest_ebpf.syscalls.kinds import Memory, Number, register
+from pytest_ebpf.syscalls.scalars import named, pointer
+from pytest_ebpf.syscalls.sockets import hexadecimal
+from pytest_ebpf.syscalls.table import Capture
+from pytest_ebpf.syscalls.values import Pointer
+
+if TYPE_CHECKING:
+    from pytest_ebpf.engine.calls import Piece
+    from pytest_ebpf.syscalls.view import View
+
+__all__: list[str] = []
+
+_NAME = 65  # __NEW_UTS_LEN + 1
+
+
+def _text(data: bytes) -> str:
+    return os.fsdecode(data.partition(b"\0")[0])
+
+
+structure(
+    "utsname",
+    Structure(
+        *(
+            Member(name, f"{_NAME}s", _text)
+            for name in ("sysname", "nodename", "release", "version", "machine", "domainname")
+        ),
+        text=abbreviated("sysname", "nodename"),
+    ),
+)
+_MEMORY = ("totalram", "freeram", "sharedram", "bufferram", "totalswap", "freeswap")
+structure(
+    "sysinfo",
+    Structure(
+        Member("uptime", "Q"),
+        Member("loads", "3Q"),
+        *(Member(name, "Q") for name in _MEMORY),
+        Member("procs", "H"),
+        Member("_pad", "H"),
+        Member("totalhigh", "Q"),
+        Member("freehigh", "Q"),
+        Member("mem_unit", "I"),
+    ),
+)
+structure(
+    "kexec_segment",
+    Structure(Member("buf", "Q", pointer), Member("bufsz", "Q"), Member("mem", "Q", pointer), Member("memsz", "Q")),
+)
+
+
+class Personality(int):
+    """How the kernel behaves towards a process (personality(2))."""
+
+    def __repr__(self) -> str:
+        return hex(self) if self == 0xFFFFFFFF else str(named("personalities")(self))  # noqa: PLR2004 - nothing is set
+
+    __str__ = __repr__
+
+
+register("personality", 32, Personality)(Number)
+
+
+class SyslogAction(int):
+    """What syslog(2) does."""
+
+    def __repr__(self) -> str:
+        return f"{int(self)} /* {named('syslog_actions')(self)} */"
+
+    __str__ = __repr__
+
+
+register("syslog_action", -32, SyslogAction)(Number)
+
+
+@register("random")
+class Random(Bytes):
+    """Random bytes that the kernel returns, which strace writes in hexadecimal."""
+
+    data = True
+
+    def captures(self) -> tuple[Capture, ...]:
+        """Copy what came, as far as the test asks for data."""
+        return (Capture("bytes", self.at, 1, at_exit=True, data=True, length="result"),)
+
+    def decode(self, view: View, piece: Piece) -> Any:
+        """Return the bytes."""
+        found = super().decode(view, piece)
+        return RandomBytes(found) if isinstance(found, bytes) else found
+
+
+class RandomBytes(bytes):
+    """Bytes without any meaning."""
+
+    __slots__ = ()
+
+    def written(self) -> str:
+        """Write each in hexadecimal."""
+        return '"' + "".join(f"\\x{byte:02x}" for byte in self) + '"'
+
+
+class Word(int):
+    """A word of a set of bits."""
+
+    def __repr__(self) -> str:
+        return hexadecimal(self, 16)
+
+    __str__ = __repr__
+
+
+@register("nodes")
+class Nodes(Memory):
+    """A set of memory nodes: nodes(argument that says how many bits it has)."""
+
+    noun = "a set of nodes"
+
+    def captures(self) -> tuple[Capture, ...]:
+        """Copy it, in whole words."""
+        bits = self.argument(self.parameters[0])
+        return (Capture("bytes", self.at, 1, at_exit="out" in self.parameters, length="bits", length_arg=bits),)
+
+    def decode(self, view: View, piece: Piece) -> Any:
+        """Return the words."""
+        # The kernel leaves out the last bit (get_nodes(), mm/mempolicy.c).
+        count = (view.word(self.argument(self.parameters[0])) + 62) // 64
+        if not count and view.word(self.argument(self.parameters[0])):
+            return Pointer(piece.address)
+        return tuple(Word(int.from_bytes(piece.data[at : at + 8], "little")) for at in range(0, count * 8, 8))
+
+
+structure("mempolicy_mode", Scalar("i", named("mempolicy_modes")))
+structure("page_status", Scalar("i", lambda number: number if number >= 0 else _Error(number)))
+
+
+class _Error(int):
+    def __repr__(self) -> str:
+        return f"-{named('errors')(-self)}"
+
+    __str__ = __repr__

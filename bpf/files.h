@@ -113,15 +113,16 @@ static __always_inline void identify(struct known_file *now, struct file *file, 
 				     const struct file_count *count, __u32 window)
 {
 	struct dentry *dentry = BPF_CORE_READ(path, dentry);
-	struct inode *inode;
+	struct inode *inode = file ? BPF_CORE_READ(file, f_inode) : BPF_CORE_READ(dentry, d_inode);
 
 	now->file = (__u64)file;
+	now->inode = BPF_CORE_READ(inode, i_ino);
 	now->dentry = (__u64)dentry;
 	now->mnt = (__u64)BPF_CORE_READ(path, mnt);
 	now->parent = (__u64)BPF_CORE_READ(dentry, d_parent);
 	now->name = BPF_CORE_READ(dentry, d_name.hash_len);
 	now->deleted = is_deleted(dentry, now->parent);
-	now->unused = 0;
+	now->mode = BPF_CORE_READ(inode, i_mode);
 	now->window = window;
 	now->flags = 0;
 	now->socket = 0;
@@ -129,16 +130,17 @@ static __always_inline void identify(struct known_file *now, struct file *file, 
 	if (!file)
 		return;
 	now->flags = BPF_CORE_READ(file, f_flags);
-	inode = BPF_CORE_READ(file, f_inode);
-	if ((BPF_CORE_READ(inode, i_mode) & TYPE_MASK) == TYPE_SOCKET)
+	if ((now->mode & TYPE_MASK) == TYPE_SOCKET)
 		now->socket = socket_state(BPF_CORE_READ(file, private_data));
 }
 
 static __always_inline bool is_same(const struct known_file *one, const struct known_file *other)
 {
-	return one->file == other->file && one->dentry == other->dentry && one->mnt == other->mnt &&
+	return one->file == other->file && one->inode == other->inode &&
+	       one->dentry == other->dentry && one->mnt == other->mnt &&
 	       one->parent == other->parent && one->name == other->name &&
-	       one->flags == other->flags && one->deleted == other->deleted &&
+	       one->flags == other->flags && one->mode == other->mode &&
+	       one->deleted == other->deleted &&
 	       one->socket == other->socket && one->moves == other->moves &&
 	       one->window == other->window;
 }

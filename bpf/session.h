@@ -37,10 +37,12 @@ struct pending_call {
 	__u8 unused;
 };
 
-/* A file that has an id: what would have to change for it to need another. */
+/* A file that has an id: what would have to change for it to need another. The
+ * addresses alone do not tell: what is closed gives its own to what is opened next. */
 struct known_file {
 	__u64 id; /* 0: none here yet */
 	__u64 file;
+	__u64 inode; /* its number */
 	__u64 dentry;
 	__u64 mnt;
 	__u64 parent;
@@ -48,8 +50,8 @@ struct known_file {
 	__u64 socket; /* its state and addresses, mixed */
 	__u64 moves; /* counted until then */
 	__u32 flags; /* O_* */
+	__u16 mode; /* S_IF* and permissions */
 	__u16 deleted;
-	__u16 unused;
 	__u64 window; /* told in this one: the client forgets the others' files */
 };
 

@@ -166,7 +166,7 @@ class Tracing:
     """A session of this process, and what it has told."""
 
     session: Session
-    stream: Stream = field(default_factory=Stream)
+    stream: Stream = field(default_factory=Stream, repr=False)
 
     def every(self, since: int = 0) -> list[Call]:
         """The calls since the last time, of this process too, that were entered after that time (`monotonic_ns`).

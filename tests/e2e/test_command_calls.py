@@ -130,6 +130,51 @@ def test_json_has_each_call_with_what_it_named(tmp_path: Path) -> None:
     assert {call["tid"] for call in calls} == {opened["process"]["pid"]}
 
 
+_MUCH = """
+import os, resource, select, signal, socket, subprocess, threading, time
+
+one, other = socket.socketpair()
+socket.send_fds(one, [b"hi"], [1])
+socket.recv_fds(other, 10, 1)
+one.sendmsg([b"x", b"yy"])
+poll = select.epoll()
+poll.register(other)
+poll.poll(0)
+select.select([other], [], [], 0)
+server = socket.create_server(("::1", 0), family=socket.AF_INET6)
+client = socket.create_connection(server.getsockname()[:2])
+server.accept()[0].getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+os.kill(os.getpid(), signal.SIGUSR1)
+signal.sigwaitinfo([signal.SIGUSR1])
+resource.getrusage(resource.RUSAGE_SELF)
+os.sched_getaffinity(0)
+time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID)
+os.times()
+threading.Thread(target=time.sleep, args=[0]).start()
+subprocess.run(["sh", "-c", "exit 4"])
+os.waitid(os.P_PID, os.posix_spawn("/bin/true", ["true"], {}), os.WEXITED)
+"""
+
+
+def test_json_takes_whatever_arguments_can_be(tmp_path: Path) -> None:
+    calls = objects(tmp_path, sys.executable, "-c", _MUCH, options=("--data=100",))
+
+    def first(name: str) -> Any:
+        return next(call["args"] for call in calls if call["name"] == name)
+
+    [rights] = first("sendmsg")["msg"]["msg_control"]
+    assert (rights["cmsg_type"]["name"], rights["cmsg_data"][0]["value"]) == ("SCM_RIGHTS", 1)
+    assert [part["iov_base"] for part in first("sendmsg")["msg"]["msg_iov"]] == ["hi"]
+    connected = next(call["args"]["addr"] for call in calls if call["name"] == "connect" and call["result"] == 0)
+    assert (connected["family"]["name"], connected["address"]) == ("AF_INET6", "::1")
+    assert first("getsockopt")["optlen"] == {"value": 8, "room": 8}
+    assert [signal["name"] for signal in first("rt_sigtimedwait")["set"]] == ["SIGUSR1"]
+    assert first("wait4")["wstatus"]["exit_code"] == 4
+    assert first("waitid")["infop"]["si_code"]["name"] == "CLD_EXITED"
+    assert first("getrusage")["usage"]["ru_utime"]["tv_sec"] == 0
+
+
 def test_json_on_standard_output_is_alone_there() -> None:
     done = typed("trace", "--syscalls=execve", "--json", "--", "echo", "hello")
     assert done.stderr == "hello\n"

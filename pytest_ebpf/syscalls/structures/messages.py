@@ -51,7 +51,7 @@ def message(view: View, capture: int, total: int | None, *, first: int = 0, room
         return None
     name, length, vector, count, control, control_length, flags = HEADER.unpack(header.data)
     named_length = SocketLength(struct.unpack("@i", struct.pack("@I", length))[0])
-    named_length.room, named_length.pointed = named_length if room is None else room, False
+    named_length.room, named_length.pointed = int(named_length) if room is None else room, False
     fields: dict[str, Any] = {
         "msg_name": _name(parts.get(first + _NAME), name, named_length.room),
         "msg_namelen": named_length,

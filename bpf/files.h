@@ -159,9 +159,8 @@ static __always_inline __u64 file_id(struct member *member, struct task_struct *
 	if (!count)
 		return 0;
 	identify(&now, file, path, count, member->call.window);
-	/* struct file and struct dentry have some two hundred bytes. */
-	slot = (now.file ? now.file : now.dentry) >> 7;
-	slot = (slot ^ slot >> 4) % KNOWN_FILES;
+	/* As hash_64() does, include/linux/hash.h. */
+	slot = ((now.file ? now.file : now.dentry) * 0x61c8864680b583ebULL >> 32) % KNOWN_FILES;
 	barrier_var(slot);
 	if (slot >= KNOWN_FILES)
 		return 0;

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from call_stream import Call, FileSeen
 
 LSEEK, ACCESS, FACCESSAT = number_of("lseek"), number_of("access"), number_of("faccessat")
-RENAME, RENAMEAT2 = number_of("rename"), number_of("renameat2")
+MOVING = ("rename", "renameat2", "mount", "umount2", "chroot", "unshare")
 TYPE = 0o170000  # S_IFMT
 MARK = 99
 """What the program passes for the last argument of its calls."""
@@ -31,8 +31,7 @@ TABLE = {
     LSEEK: CallSpec((), (Slot("fd", 0),)),
     ACCESS: CallSpec((), (Slot("cwd", 0, 0),)),
     FACCESSAT: CallSpec((), (Slot("base", 0, 1),)),
-    RENAME: CallSpec((), (), moves=True),
-    RENAMEAT2: CallSpec((), (), moves=True),
+    **{number_of(name): CallSpec((), (), moves=True) for name in MOVING},
 }
 INODES_OF_THEIR_OWN = {
     0x794C7630,
@@ -151,8 +150,14 @@ COMMANDS = some.one_of(
     ),
     some.builds(lambda number, flags: command("setfl", number=number, other=flags), NUMBERS, FLAGS),
     some.builds(lambda kind: command("make", kind), KINDS),
-    some.just(command("fork")),
+    some.sampled_from([command(name) for name in ("fork", "exec", "alone", "unshare")]),
+    some.builds(command, some.sampled_from(["mount", "detach", "chroot"]), PATHS),
+    some.builds(command, some.sampled_from(["bind", "move"]), PATHS, PATHS),
 )
+
+
+SOME = [opened("a/b"), opened("a/odd"), opened("a/long")]
+"""More than one: those that a thread has named lately take each other's place, by where in memory they happen to be."""
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -161,9 +166,26 @@ COMMANDS = some.one_of(
 @example(commands=[command("make", "inet"), command("close", number=3)] * 3)
 @example(commands=[command("make", "memfd"), command("close", number=3)] * 3)
 @example(commands=[opened("a"), command("close", number=3), command("unlink", "a")] * 3)
+# It has no place any more, or other permissions or flags.
+@example(commands=[command("mkdir", "a"), *SOME, command("unlink", "a/b"), command("unlink", "a/odd")])
+@example(
+    commands=[opened("a"), command("fchmod", number=3, other=0o600), command("setfl", number=3, other=os.O_APPEND)]
+)
+@example(commands=[command("mkdir", "a"), command("chdir", "a"), command("rmdir", "../a")])
 # The directory above has another name, or another directory has this one's.
-@example(commands=[command("mkdir", "a"), opened("a/b"), command("rename", "a", "b"), command("rename", "b", "a")])
-@example(commands=[command("mkdir", "a"), command("mkdir", "b"), opened("b/b"), command("exchange", "a", "b")])
+@example(commands=[command("mkdir", "a"), *SOME, command("rename", "a", "b"), command("rename", "b", "a")])
+@example(commands=[command("mkdir", "a"), command("mkdir", "b"), *SOME, command("exchange", "a", "b")])
+# Another file system over it, which goes elsewhere, and away; another root; a mount namespace of its own.
+@example(commands=[command("mkdir", "a"), command("alone"), command("mount", "a"), *SOME, command("detach", "a")])
+@example(
+    commands=[
+        *(command("mkdir", "a"), command("mkdir", "b"), command("alone"), command("mount", "a")),
+        *(*SOME, command("move", "a", "b")),
+    ]
+)
+@example(commands=[command("mkdir", "a"), *SOME, command("chdir", "a"), command("chroot", "."), command("unshare")])
+# A number that exec closed is another file's then.
+@example(commands=[opened("a", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC), opened("b"), command("exec"), opened("b")])
 def test_a_calls_descriptor_is_what_proc_says_after_whatever_was_done_to_it(
     commands: list[str], juggle: Callable[[list[str]], int]
 ) -> None:

@@ -5,12 +5,14 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,8 +23,9 @@
 #define LAST 12
 #define MARK 99
 #define OWN 100 /* from here on: its own, which nobody asks for */
+#define PROC 200
 
-static int proc;
+static int proc = PROC;
 
 static void say(const char *what, int number, const char *link, int flags, const struct stat *status)
 {
@@ -110,6 +113,35 @@ static void many(const char *kind)
 		socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 }
 
+/* In a mount namespace of its own, into which nothing comes and out of which nothing goes. */
+static void mounts(const char *command, const char *path, const char *other)
+{
+	static int alone;
+
+	if (!strcmp(command, "alone"))
+		alone = !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	else if (!strcmp(command, "unshare"))
+		unshare(CLONE_NEWNS);
+	else if (!strcmp(command, "mount") && alone)
+		mount("juggler", path, "tmpfs", 0, NULL);
+	else if (!strcmp(command, "bind") && alone)
+		mount(path, other, NULL, MS_BIND, NULL);
+	else if (!strcmp(command, "move") && alone)
+		mount(path, other, NULL, MS_MOVE, NULL);
+	else if (!strcmp(command, "detach") && alone)
+		umount2(path, MNT_DETACH);
+}
+
+/* Itself anew. What it does not keep, it closes: O_CLOEXEC. */
+static void execute(void)
+{
+	int file = fcntl(openat(proc, "self/exe", O_PATH), F_DUPFD_CLOEXEC, OWN);
+	char *arguments[] = { "juggler", "again", NULL };
+
+	execveat(file, "", arguments, NULL, AT_EMPTY_PATH);
+	close(file);
+}
+
 /* Whether it is still to do more: a child goes on in its parent's stead. */
 static int obey(const char *command, const char *first, const char *second, int number, int other)
 {
@@ -143,20 +175,32 @@ static int obey(const char *command, const char *first, const char *second, int 
 		fcntl(number, F_SETFL, other);
 	else if (!strcmp(command, "make"))
 		many(path_of(first));
+	else if (!strcmp(command, "chroot"))
+		(void)!chroot(path_of(first));
+	else if (!strcmp(command, "exec"))
+		execute();
 	else if (!strcmp(command, "fork") && fork() > 0)
 		return wait(NULL), 0;
+	else
+		mounts(command, path_of(first), path_of(second));
 	return 1;
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
 	char line[65536], command[16], first[16384], second[16384];
 	int number, other, more = 1;
 	FILE *input = fdopen(fcntl(0, F_DUPFD_CLOEXEC, OWN), "r");
 
-	proc = fcntl(open("/proc", O_PATH | O_DIRECTORY), F_DUPFD_CLOEXEC, OWN);
-	for (number = FIRST; number < OWN; number++)
-		close(number);
+	/* Not a byte more than the line: the rest is for who comes after an exec. */
+	setvbuf(input, NULL, _IONBF, 0);
+	if (argc == 1) {
+		proc = dup2(open("/proc", O_PATH | O_DIRECTORY), PROC);
+		for (number = FIRST; number < OWN; number++)
+			close(number);
+	} else {
+		look();
+	}
 	while (more && fgets(line, sizeof(line), input)) {
 		if (sscanf(line, "%15s %16383s %16383s %d %d", command, first, second, &number, &other) != 5)
 			return 1;

@@ -34,4 +34,10 @@ move_pages      pid:pid count:ulong pages:pointer_list(count) nodes:int32_list(c
 uprobe          -> int
 uretprobe       -> int
 vhangup         -> int
+sysfs           option:int arg1:lhex arg2:lhex -> int
+lookup_dcookie  cookie:lhex buf:ptr len:size -> size
+listns          req:ptr ns_ids:ptr nr_ns_ids:size flags:hex -> int
+rseq_slice_yield -> int
+epoll_ctl_old   -> int
+epoll_wait_old  -> int
 """

@@ -10,6 +10,7 @@ import platform
 import runpy
 import shutil
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -20,6 +21,7 @@ from setuptools.command.build import build
 HERE = Path(__file__).parent
 OBJECTS = "pytest_ebpf/objects"
 CONSTANTS_SCRIPT = "pytest_ebpf/syscalls/constants_build.py"
+TABLE_MODULE = "pytest_ebpf.syscalls.table_build"
 # The names bpf_tracing.h knows the register layouts by.
 TARGETS = {"x86_64": "x86", "aarch64": "arm64"}
 
@@ -98,11 +100,24 @@ def require_tools() -> None:
             )
 
 
-def compile_bpf(source: Path, target: Path) -> None:
-    """Compile one ``.bpf.c``; its types (BTF) stay in it, its debug sections do not."""
+def write_call_table(folder: Path) -> None:
+    """Write what to copy of which system call, as the BPF programs include it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "call_table.h").open("w") as header:
+        subprocess.run([sys.executable, "-m", TABLE_MODULE], cwd=HERE, stdout=header, check=True)
+
+
+def compile_bpf(source: Path, target: Path, made: Path) -> None:
+    """Compile one ``.bpf.c``; its types (BTF) stay in it, its debug sections do not.
+
+    Args:
+        source: The program.
+        target: The object.
+        made: Folder of the headers that the build made.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        subprocess.run([clang(), *bpf_flags(), "-c", str(source), "-o", str(target)], check=True)
+        subprocess.run([clang(), *bpf_flags(), f"-I{made}", "-c", str(source), "-o", str(target)], check=True)
     except subprocess.CalledProcessError:
         raise SystemExit(f"pytest-ebpf cannot be built: clang refused {source}") from None
     strip = shutil.which(os.environ.get("LLVM_STRIP", "llvm-strip"))
@@ -160,8 +175,10 @@ class BuildBpf(BuildStep):
             # pip builds in the source tree: without this, the next wheel would
             # still hold the modules and objects deleted since the last one.
             shutil.rmtree(self.build_lib, ignore_errors=True)
+        made = Path(self.get_finalized_command("build").build_temp)
+        write_call_table(made)
         for source, target in zip(self.sources(), self.targets(), strict=True):
-            compile_bpf(source, target)
+            compile_bpf(source, target, made)
 
     def sources(self) -> list[Path]:
         """List the programs."""
@@ -172,7 +189,7 @@ class BuildBpf(BuildStep):
         return [f"{OBJECTS}/{source.with_suffix('.o').name}" for source in self.sources()]
 
     def get_source_files(self) -> list[str]:
-        """List the programs and what they include."""
+        """List the programs and what they include; what their table is made of is in the package."""
         return [str(path) for path in sorted(Path("bpf").glob("*.[ch]"))]
 
 

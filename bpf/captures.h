@@ -14,19 +14,22 @@
 #define ROOM_UNKNOWN 0xffffffff
 #define CALL_NAME 128 /* sizeof(struct sockaddr_storage) */
 
-/* By ABI and number; the broker fills it in. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, CALL_ABIS * CALL_NUMBERS);
-	__type(key, __u32);
-	__type(value, struct call_spec);
-} call_specs SEC(".maps");
+/* call_specs[], and the place there by ABI and number; 0: nothing to do. */
+#include "call_table.h"
 
 static __always_inline const struct call_spec *spec_of(const struct pending_call *call)
 {
-	__u32 key = call->abi * CALL_NUMBERS + call->number;
+	__u64 abi = call->abi, number = call->number, place;
 
-	return call->number < CALL_NUMBERS ? bpf_map_lookup_elem(&call_specs, &key) : NULL;
+	barrier_var(abi);
+	barrier_var(number);
+	if (abi >= CALL_ABIS || number >= CALL_NUMBERS)
+		return NULL;
+	place = call_spec_places[abi][number];
+	barrier_var(place);
+	if (!place || place >= sizeof(call_specs) / sizeof(*call_specs))
+		return NULL;
+	return &call_specs[place];
 }
 
 static __always_inline __u64 argument(const struct pending_call *call, __u8 index)

@@ -208,8 +208,8 @@ struct socket_names {
 	__u8 remote[128];
 };
 
-/* What to copy of a call, and which of its arguments name files: data that the
- * broker uploads (pytest_ebpf/syscalls/table.py). */
+/* What to copy of a call, and which of its arguments name files: a table that is
+ * made when the programs are compiled (pytest_ebpf/syscalls/table_build.py). */
 enum capture_kind {
 	CAPTURE_NONE,
 	CAPTURE_STRING,
@@ -279,12 +279,11 @@ struct slot {
 struct call_spec {
 	struct capture captures[CALL_CAPTURES];
 	struct slot files[CALL_SLOTS];
-	__u8 used; /* there is something to do at entry or at exit */
 	__u8 names; /* there is a file slot to resolve at entry */
 	__u8 late; /* there is something to copy at exit */
 	__u8 opens; /* a file slot is SLOT_RESULT */
 	__u8 moves; /* it may change the paths of files that it does not name: rename(2) */
-	__u8 unused[3];
+	__u8 unused[4];
 };
 
 #define MUTED_THREADS 8

@@ -201,7 +201,7 @@ static __always_inline bool is_absolute(const struct pending_call *call, __u8 ar
 
 /* What one slot is, into call.files[index]. A function that the verifier walks once,
  * not once a slot. */
-__noinline int name_file(struct member *member, const struct slot *slot, __u32 index)
+__noinline int name_file(struct member *member, __u32 kind, __u32 arg, __u32 path_arg, __u32 index)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct file *file = NULL;
@@ -210,16 +210,16 @@ __noinline int name_file(struct member *member, const struct slot *slot, __u32 i
 	__u64 at;
 	int descriptor;
 
-	if (!member || !slot || index >= CALL_SLOTS)
+	if (!member || index >= CALL_SLOTS)
 		return 0;
-	at = slot->arg;
+	at = arg;
 	barrier_var(at);
 	descriptor = at < 6 ? (int)member->call.args[at] : -1;
-	if (slot->kind == SLOT_RESULT)
+	if (kind == SLOT_RESULT)
 		descriptor = member->call.result;
-	else if (slot->kind != SLOT_FD && is_absolute(&member->call, slot->path_arg))
+	else if (kind != SLOT_FD && is_absolute(&member->call, path_arg))
 		return 0;
-	if (slot->kind == SLOT_CWD || (slot->kind == SLOT_BASE && descriptor == AT_FDCWD)) {
+	if (kind == SLOT_CWD || (kind == SLOT_BASE && descriptor == AT_FDCWD)) {
 		fs = BPF_CORE_READ(task, fs);
 		path = (void *)fs + bpf_core_field_offset(struct fs_struct, pwd);
 	} else {
@@ -236,9 +236,12 @@ __noinline int name_file(struct member *member, const struct slot *slot, __u32 i
 static __always_inline void name_files(struct member *member, const struct call_spec *spec,
 				       bool at_exit)
 {
-	for (__u32 i = 0; i < CALL_SLOTS; i++)
-		if (spec->files[i].kind && (spec->files[i].kind == SLOT_RESULT) == at_exit)
-			name_file(member, &spec->files[i], i);
+	for (__u32 i = 0; i < CALL_SLOTS; i++) {
+		const struct slot *slot = &spec->files[i];
+
+		if (slot->kind && (slot->kind == SLOT_RESULT) == at_exit)
+			name_file(member, slot->kind, slot->arg, slot->path_arg, i);
+	}
 }
 
 #endif

@@ -17,7 +17,7 @@ static __always_inline void begin_call(struct member *member, const struct contr
 
 	start_call(call);
 	spec = spec_of(call);
-	if (!spec || !spec->used)
+	if (!spec)
 		return;
 	call->late = spec->late;
 	call->opens = spec->opens;

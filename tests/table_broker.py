@@ -1,29 +1,32 @@
-"""A real broker with a call table of the test's own: ``table_broker.py TABLE --run-dir PATH --uid N --owner PID``."""
+"""A real broker with a call table of the test's own: ``table_broker.py OBJECT --run-dir PATH --uid N --owner PID``."""
 
 from __future__ import annotations
 
-import pickle
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import setup_script
+
 from pytest_ebpf.broker import main
-from pytest_ebpf.engine import specs
+from pytest_ebpf.engine import objects
+from pytest_ebpf.syscalls.table_build import table_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pytest_ebpf.syscalls.table import CallSpec
 
 
-def write(path: Path, table: Mapping[int, CallSpec]) -> Path:
-    """Write the file TABLE, for calls of the native ABI, by number."""
-    pairs = [(number, specs._packed(spec)) for number, spec in table.items()]
-    path.write_bytes(pickle.dumps(pairs))
-    return path
+def compiled(folder: Path, table: Mapping[int, CallSpec]) -> Path:
+    """The kernel programs with that table, for calls of the native ABI, by number."""
+    text = table_text({("native", number): spec for number, spec in table.items()})
+    (folder / "call_table.h").write_text(text)
+    target = folder / "tracing.bpf.o"
+    setup_script.loaded().compile_bpf(setup_script.PROJECT / "bpf/tracing.bpf.c", target, folder)
+    return target
 
 
 if __name__ == "__main__":
-    table = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301 - write() wrote it
-    specs.packed_specs = lambda *_: iter(table)
+    objects.path_of = lambda name: sys.argv[1]  # noqa: ARG005 - as the real one
     sys.exit(main.main(sys.argv[2:]))

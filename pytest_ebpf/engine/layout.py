@@ -103,10 +103,6 @@ def layouts() -> Layouts:
         (
             *("text_record", "fork_record", "exec_record", "exit_record", "identity_record", "control"),
             *("record_header", "call_record", "call_data_record", "file_record", "socket_names"),
-            *("capture", "slot", "call_spec"),
         ),
-        (
-            *("record_type", "text_field", "control_flag", "call_abi", "call_flag", "data_flag", "file_bit"),
-            *("capture_kind", "capture_flag", "capture_length", "file_slot"),
-        ),
+        ("record_type", "text_field", "control_flag", "call_abi", "call_flag", "data_flag", "file_bit"),
     )

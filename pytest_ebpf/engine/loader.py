@@ -163,15 +163,7 @@ class Engine:
     def _attach_calls(self) -> None:
         """Have system calls recorded, for whoever asks for it in the control page, to the end of the run."""
         if _ENTRY not in self._links:
-            self._fill_specs()
             self._attach(_ENTRY)
-
-    def _fill_specs(self) -> None:
-        # Not before a session wants calls: the table takes its time to import.
-        from pytest_ebpf.engine.specs import packed_specs  # noqa: PLC0415
-
-        for key, spec in packed_specs():
-            self._update("call_specs", key, spec)
 
     def programs(self) -> list[str]:
         """Return the names of the loaded programs, as ``bpftool prog`` shows them (cut at 15 letters there)."""

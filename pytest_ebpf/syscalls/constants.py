@@ -17,7 +17,7 @@ __all__ = ["headers", "prefixed", "value"]
 @functools.cache
 def _sections() -> dict[str, str]:
     """Return each header's lines, unread: a run needs few of them."""
-    # No pathlib, no difflib: the broker and a short run pay for their import.
+    # No pathlib, no difflib: a short run pays for their import.
     path = os.path.join(os.path.dirname(__file__), "constants.txt")  # noqa: PTH118, PTH120
     try:
         with open(path, encoding="ascii") as file:  # noqa: PTH123

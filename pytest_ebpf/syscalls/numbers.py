@@ -57,7 +57,7 @@ def all_names(machine: str | None = None) -> frozenset[str]:
 
 @functools.cache
 def _names(abi: str, machine: str) -> Mapping[int, str]:
-    # A broker that traces no system calls does without.
+    # A run that traces no system calls does without.
     from system_calls import syscalls  # noqa: PLC0415
 
     if machine not in _TABLES:

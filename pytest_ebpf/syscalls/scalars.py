@@ -16,7 +16,7 @@ def named(flagset: str) -> Callable[[int], Any]:
     """Return what makes a value with the names of a set of `pytest_ebpf.syscalls.flagsets`."""
 
     def make(number: int) -> Any:
-        from pytest_ebpf.syscalls.flagsets import FLAGSETS  # noqa: PLC0415 - the broker makes kinds and decodes nothing
+        from pytest_ebpf.syscalls.flagsets import FLAGSETS  # noqa: PLC0415 - a build makes kinds too
 
         found = FLAGSETS[flagset].of(number)
         if number >> 31 == 1 and not _has_names(found):

@@ -20,7 +20,7 @@ _family = named("address_families")
 
 def inet_text(packed: bytes) -> str:
     """Write an IPv4 or IPv6 address."""
-    import socket  # noqa: PLC0415 - decoding comes after the broker's start
+    import socket  # noqa: PLC0415 - decoding may never come
 
     return socket.inet_ntop(socket.AF_INET if len(packed) == struct.calcsize("I") else socket.AF_INET6, packed)
 

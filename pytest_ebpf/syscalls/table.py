@@ -1,4 +1,4 @@
-"""What to copy of which system call. Imported by the broker as it starts: kept light."""
+"""What to copy of which system call. Compiled into the kernel programs by table_build.py."""
 
 from __future__ import annotations
 

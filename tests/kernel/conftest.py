@@ -40,7 +40,7 @@ def call_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     require_root()
     if hasattr(request.module, "TABLE"):
         folder = tmp_path_factory.mktemp("broker")
-        script = [table_broker.__file__, str(table_broker.write(folder / "table", request.module.TABLE))]
+        script = [table_broker.__file__, str(table_broker.compiled(folder, request.module.TABLE))]
         with brokers.running(folder / "run", script=script) as broker:
             assert "ready" in broker.first_line, broker.first_line
             yield broker.run_directory

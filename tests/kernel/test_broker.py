@@ -218,6 +218,21 @@ def test_a_client_that_moves_its_place_in_the_ring_into_a_text_harms_itself_only
         assert other.missed() == 0
 
 
+def test_what_knows_the_arguments_of_calls_is_not_in_the_privileged_process() -> None:
+    require_root()
+    code = (
+        "import os, sys\n"
+        "from pytest_ebpf.broker import main, server\n"
+        "engine = main.load_engine()\n"
+        "engine.open_session(os.getppid(), 0, confined=False, ring_size=4096, calls=True)\n"
+        "engine.close()\n"
+        "print(sorted(name for name in sys.modules if name.startswith('pytest_ebpf.')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    assert "'pytest_ebpf.broker.server'" in done.stdout
+    assert "syscalls" not in done.stdout
+
+
 def test_the_broker_stays_small(run_directory: Path) -> None:
     client = launch.connect(run_directory, os.getpid())
     with contextlib.closing(session_of(client, SMALL)):

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import setup_script
+from setup_script import PROJECT
 from tiers import require_command
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
-PROJECT = Path(__file__).parents[2]
+    from pathlib import Path
 
 METADATA = """
 [project]
@@ -30,16 +28,6 @@ include-package-data = false
 """
 
 
-def setup_module_of(folder: Path) -> ModuleType:
-    """``setup.py`` without running it."""
-    spec = importlib.util.spec_from_file_location("setup_py", folder / "setup.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A project with one BPF program, and constants of its own, built by our ``setup.py``."""
@@ -47,13 +35,14 @@ def tree(tmp_path: Path) -> Path:
     (folder / "bpf").mkdir(parents=True)
     (folder / "pytest_ebpf").mkdir()
     (folder / "pytest_ebpf/__init__.py").touch()
-    (folder / "bpf/one.bpf.c").write_text("int one = 1; struct seen { int pid; } *anchor;\n")
+    (folder / "bpf/one.bpf.c").write_text('#include "call_table.h"\nint one = 1; struct seen { int pid; } *anchor;\n')
     (folder / "pyproject.toml").write_text(METADATA)
     text = (PROJECT / "setup.py").read_text()
     (folder / "setup.py").write_text(text.replace("cffi_modules=", "# cffi_modules="))
     script = folder / "pytest_ebpf/syscalls/constants_build.py"
     script.parent.mkdir()
     script.write_text("def constants_text(compiler):\n    return f'compiled by {compiler}'\n")
+    script.with_name("table_build.py").write_text("print('struct called { int number; } *other;')\n")
     return folder
 
 
@@ -136,7 +125,7 @@ def test_pip_shows_that_sentence_and_no_traceback(tree: Path) -> None:
 
 
 def test_a_machine_that_is_not_known_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = setup_module_of(PROJECT)
+    module = setup_script.loaded()
     monkeypatch.setattr(module.platform, "machine", lambda: "riscv64")
     with pytest.raises(SystemExit) as refusal:
         module.bpf_flags()
@@ -176,6 +165,7 @@ def test_an_object_keeps_its_types_and_not_its_debug_sections(tree: Path) -> Non
     content = (tree / "build/lib/pytest_ebpf/objects/one.bpf.o").read_bytes()
     assert b".BTF\0" in content
     assert b"seen\0" in content
+    assert b"called\0" in content, "what the build made was not included"
     assert b".debug_info" not in content
 
 

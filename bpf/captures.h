@@ -195,6 +195,7 @@ static __always_inline void note_message(struct piece *piece, struct pending_cal
 	__u64 *header = piece->header;
 
 	emit_struct(piece, piece->address, sizeof(piece->header), 0);
+	call->room = ROOM_UNKNOWN;
 	if (!bpf_probe_read_user(header, sizeof(piece->header), (void *)piece->address))
 		call->room = (__u32)header[MSG_NAMELEN];
 }

@@ -31,7 +31,7 @@ readlinkat      dirfd:dirfd path:path@dirfd buf:text_out bufsiz:int -> size
 getcwd          buf:text_out size:ulong -> size
 chdir           path:path -> int
 fchdir          fd:fd -> int
-chroot          path:path -> int
+chroot          path:path -> int !moves
 access          path:path mode:flags(access_modes) -> int
 faccessat       dirfd:dirfd path:path@dirfd mode:flags(access_modes) -> int
 faccessat2      dirfd:dirfd path:path@dirfd mode:flags(access_modes) flags:flags(access_flags) -> int

@@ -27,8 +27,8 @@ set_robust_list head:ptr len:size -> int
 get_robust_list pid:pid head_ptr:pointer(out) len_ptr:uint64(out) -> int
 rseq            rseq:ptr rseq_len:hex flags:hex sig:hex -> int
 restart_syscall -> int
-unshare         flags:flags64(clone3_flags) -> int
-setns           fd:fd nstype:flags(namespaces) -> int
+unshare         flags:flags64(clone3_flags) -> int !moves
+setns           fd:fd nstype:flags(namespaces) -> int !moves
 personality     persona:personality -> flags(personalities)
 pidfd_open      pid:pid flags:flags(pidfd_flags) -> fd
 pidfd_getfd     pidfd:fd targetfd:int flags:hex -> fd

@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pytest
 from calls_stream import number_of
 
 from pytest_ebpf.broker import launch
@@ -24,6 +25,9 @@ ABIS = LAYOUTS.enums["call_abi"]
 FLAGS = LAYOUTS.enums["call_flag"]
 DATA = LAYOUTS.enums["data_flag"]
 FILE = LAYOUTS.enums["file_bit"]
+
+MARK = 99
+"""No way to seek: by it `Tracing.seen` knows its own call."""
 
 
 class Piece(NamedTuple):
@@ -184,6 +188,15 @@ class Tracing:
             if (number is None or call.number == number)
             and (call.host_pid != os.getpid() if pid is None else call.host_pid == pid)
         ]
+
+    def seen(self, fd: int) -> FileSeen:
+        """What a call of this thread, now, is told to name by the descriptor; the table has a slot for lseek(2)."""
+        with pytest.raises(OSError, match="Invalid argument"):
+            os.lseek(fd, 0, MARK)
+        [call] = [call for call in self.calls("lseek", pid=os.getpid()) if call.args[2] == MARK]
+        assert call.args[0] == fd
+        assert call.files[0] is not None
+        return call.files[0]
 
 
 @contextlib.contextmanager

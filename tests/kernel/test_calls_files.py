@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import socket
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from call_stream import FILE
+from call_stream import FILE, MARK
 from call_stream import tracing as tracing_of
 
 from pytest_ebpf.syscalls.table import CallSpec, Capture, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from call_stream import Call, Tracing
 
-OPENAT, DUP, SOCKET, ACCEPT4, FSYNC = 257, 32, 41, 288, 74
+OPENAT, DUP, SOCKET, ACCEPT4, FSYNC, READ, LSEEK, RENAME = 257, 32, 41, 288, 74, 0, 8, 82
 TABLE = {
     DUP: CallSpec((), (Slot("fd", 0), Slot("result"))),
     SOCKET: CallSpec((), (Slot("result"),)),
     FSYNC: CallSpec((), (Slot("fd", 0),)),
+    READ: CallSpec((), (Slot("fd", 0),)),
+    LSEEK: CallSpec((), (Slot("fd", 0),)),
+    RENAME: CallSpec((), (), moves=True),
     OPENAT: CallSpec((Capture("string", 1),), (Slot("base", 0, 1), Slot("result"))),
     ACCEPT4: CallSpec((), (Slot("fd", 0), Slot("result"))),
 }
@@ -86,3 +92,78 @@ def test_a_session_is_told_of_a_file_that_an_earlier_one_was_told_of(call_broker
         assert call.files[0] is not None
         assert call.files[0].path == os.fsencode(tmp_path)
     os.close(fd)
+
+
+def test_a_descriptor_that_came_through_a_socket_is_the_file_that_was_sent(tracing: Tracing, tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        _, [received], _, _ = socket.recv_fds(theirs, 1, 1)
+        with contextlib.suppress(OSError):
+            os.lseek(received, 0, MARK)
+        os._exit(received)
+    with (tmp_path / "sent").open("w") as file, ours, theirs:
+        socket.send_fds(ours, [b"x"], [file.fileno()])
+    number = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    [call] = tracing.calls(LSEEK, pid=child)
+    assert call.args[0] == number
+    assert call.files[0] is not None
+    assert call.files[0].path == os.fsencode(tmp_path / "sent")
+
+
+def test_what_a_program_inherits_is_known_to_it(tracing: Tracing, tmp_path: Path) -> None:
+    (tmp_path / "input").write_text("inherited")
+    with (tmp_path / "input").open() as file, subprocess.Popen(["cat"], stdin=file, stdout=subprocess.DEVNULL) as cat:
+        pass
+    first, *_ = [call for call in tracing.calls(READ, pid=cat.pid) if call.args[0] == 0]
+    assert first.files[0] is not None
+    assert first.files[0].path == os.fsencode(tmp_path / "input")
+
+
+def test_what_another_thread_renames_is_told_anew(tracing: Tracing, tmp_path: Path) -> None:
+    folder, moved = tmp_path / "folder", tmp_path / "moved"
+    folder.mkdir()
+    with (folder / "file").open("w") as file:
+        assert tracing.seen(file.fileno()).path == os.fsencode(folder / "file")
+        thread = threading.Thread(target=folder.rename, args=(moved,))
+        thread.start()
+        thread.join()
+        assert tracing.seen(file.fileno()).path == os.fsencode(moved / "file")
+
+
+@pytest.fixture
+def outsider() -> Iterator[Callable[[str], None]]:
+    """Runs commands in a process that no session holds: it is nobody's child, and was there before."""
+    commands, answers = os.pipe(), os.pipe()
+    # A command in the background reads from /dev/null, unless it is told otherwise.
+    shell = "exec 3<&0; sh -c 'while read -r line; do eval \"$line\"; echo $?; done' <&3 &"
+    subprocess.run(["sh", "-c", shell], stdin=commands[0], stdout=answers[1], check=True)
+    with os.fdopen(commands[1], "w") as writing, os.fdopen(answers[0]) as reading:
+        os.close(commands[0])
+        os.close(answers[1])
+
+        def run(command: str) -> None:
+            writing.write(command + "\n")
+            writing.flush()
+            assert reading.readline() == "0\n"
+
+        yield run
+
+
+def test_what_somebody_else_does_to_a_file_is_told_anew(
+    outsider: Callable[[str], None], call_broker: Path, tmp_path: Path
+) -> None:
+    path, folder = tmp_path / "one", tmp_path / "folder"
+    folder.mkdir()
+    with tracing_of(call_broker) as tracing, path.open("w") as file:
+        assert tracing.seen(file.fileno()).path == os.fsencode(path)
+        for command, now in (
+            (f"mv {path} {tmp_path}/two", tmp_path / "two"),
+            (f"mv {tmp_path}/two {folder}/two", folder / "two"),
+        ):
+            outsider(command)
+            assert tracing.seen(file.fileno()).path == os.fsencode(now)
+        outsider(f"chmod 600 {folder}/two")
+        assert tracing.seen(file.fileno()).mode & 0o777 == 0o600
+        outsider(f"rm {folder}/two")
+        assert tracing.seen(file.fileno()).bits & FILE["FILE_DELETED"]

@@ -34,3 +34,10 @@ def test_no_prototype_is_of_a_call_that_is_in_no_table() -> None:
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"(?:flags|flags64|named)\((\w+)\)", PROTOTYPES)) - {"out"}))
 def test_every_set_of_flags_that_a_prototype_names_is_there(name: str) -> None:
     assert name in FLAGSETS
+
+
+def test_the_calls_after_which_other_files_may_have_other_paths_are_known() -> None:
+    # A directory above has another name or another mount over it, or the root is another one.
+    renames, roots = {"rename", "renameat", "renameat2"}, {"chroot", "pivot_root", "unshare", "setns"}
+    mounts = {"mount", "umount2", "umount", "move_mount"}
+    assert {name for name, each in prototypes().items() if each.moves} == renames | roots | mounts

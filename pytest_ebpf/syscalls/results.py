@@ -141,6 +141,16 @@ class IoPriorityResult(Result):
         return str(IoPriority(view.raw.result)) if view.succeeded else ""
 
 
+class MomentResult(Result):
+    """Seconds since 1970."""
+
+    def note(self, view: View) -> str:
+        """Return the time in the local zone."""
+        from pytest_ebpf.syscalls.structures.timers import local  # noqa: PLC0415 - structures know results
+
+        return local(view.raw.result) if view.succeeded else ""
+
+
 class NoResult(Result):
     """None: it never returns."""
 
@@ -159,6 +169,7 @@ RESULTS: dict[str, Callable[..., Result]] = {
     "hex_named": HexNamedResult,
     "ready": ReadyResult,
     "ioprio": IoPriorityResult,
+    "moment": MomentResult,
     "none": NoResult,
 }
 """By the names that prototypes use."""

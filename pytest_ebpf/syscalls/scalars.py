@@ -9,7 +9,7 @@ from pytest_ebpf.syscalls.values import Device, Hex, Octal, Permissions, Pointer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SCALARS", "IoPriority", "identifier", "named", "pointer"]
+__all__ = ["SCALARS", "IoPriority", "identifier", "named", "pointer", "signal"]
 
 
 def named(flagset: str) -> Callable[[int], Any]:
@@ -27,8 +27,10 @@ def named(flagset: str) -> Callable[[int], Any]:
     return make
 
 
-def _has_names(value: Any) -> bool:
-    return bool(getattr(value, "names", None)) or getattr(value, "name", None) is not None
+def signal(number: int) -> Any:
+    """Return a signal with its name; what is none, as a plain number."""
+    found = named("signals")(number)
+    return int(found) if found.name is None else found
 
 
 def pointer(number: int) -> Pointer | None:
@@ -76,7 +78,7 @@ SCALARS: dict[str, tuple[int, Callable[[int], Any]]] = {
     "mode": (16, Permissions),  # umode_t
     "file_mode": (16, named("file_mode")),
     "dev": (32, Device),
-    "signal": (32, named("signals")),
+    "signal": (-32, signal),
     "ioprio": (32, IoPriority),
 }
 """Kinds of numbers: how many bits count, negative if signed, and what makes the value."""

@@ -78,6 +78,16 @@ class Hex(int):
     __format__ = object.__format__
 
 
+class HexBytes(bytes):
+    """Bytes that are no text."""
+
+    __slots__ = ()
+
+    def written(self) -> str:
+        """Write each in hexadecimal."""
+        return '"' + "".join(f"\\x{byte:02x}" for byte in self) + '"'
+
+
 class Octal(int):
     """A number that is written in octal, 0 without a prefix."""
 

@@ -10,7 +10,7 @@ clock_adjtime   clockid:clock buf:timex(out) -> named(clock_states)
 adjtimex        buf:timex(out) -> named(clock_states)
 gettimeofday    tv:timeval(out) tz:timezone(out) -> int
 settimeofday    tv:timeval tz:timezone -> int
-time            tloc:int64(out) -> int
+time            tloc:moment(out) -> moment
 times           buf:tms(out) -> int
 alarm           seconds:uint -> int
 getitimer       which:flags(itimers) curr_value:itimerval(out) -> int

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.syscalls.buffers import Member, Structure
 from pytest_ebpf.syscalls.kinds import Kind, Memory, register
-from pytest_ebpf.syscalls.scalars import named, pointer
+from pytest_ebpf.syscalls.scalars import named, pointer, signal
 from pytest_ebpf.syscalls.table import Capture
 from pytest_ebpf.syscalls.values import Fields, Hex, Missing, Pointed, Pointer, written
 
@@ -87,7 +87,7 @@ def _shown(fields: dict[str, Any]) -> Mapping[str, Any]:
 _CLONE_ARGS = Structure(  # linux/sched.h
     Member("flags", "Q", named("clone3_flags")),
     *(Member(name, "Q", pointer) for name in ("pidfd", "child_tid", "parent_tid")),
-    Member("exit_signal", "Q", named("signals")),
+    Member("exit_signal", "Q", signal),
     Member("stack", "Q", pointer),
     Member("stack_size", "Q", Hex),
     Member("tls", "Q", pointer),

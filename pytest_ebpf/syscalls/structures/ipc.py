@@ -37,10 +37,22 @@ _PERMISSIONS = Structure(*_PERM, pick=_permissions)
 _PERMISSIONS_TO_SET = Structure(*_PERM, pick=lambda fields: {name: fields[name] for name in _TO_SET})
 
 
-def _described(name: str, first: str, *members: Member, to_set: tuple[str, ...] = ()) -> None:
-    """Enter what IPC_STAT returns, and what IPC_SET takes of it."""
+def _described(
+    name: str, first: str, *members: Member, to_set: tuple[str, ...] = (), last: tuple[str, ...] = ()
+) -> None:
+    """Enter what IPC_STAT returns, and what IPC_SET takes of it; `last`: fields that are written last."""
     perm = f"0q{_PERMISSIONS.size}s"
-    structure(name, Structure(Member(first, perm, _PERMISSIONS.read), *members))
+    structure(
+        name,
+        Structure(
+            Member(first, perm, _PERMISSIONS.read),
+            *members,
+            pick=lambda fields: {
+                **{each: fields[each] for each in fields if each not in last},
+                **{each: fields[each] for each in last},
+            },
+        ),
+    )
     structure(
         f"{name}_to_set",
         Structure(
@@ -87,6 +99,7 @@ _described(
     Member("shm_lpid", "i"),
     Member("shm_nattch", "Q"),
     Member("_unused", "2Q"),
+    last=("shm_atime", "shm_dtime", "shm_ctime"),
 )
 _MSGINFO = ("msgpool", "msgmap", "msgmax", "msgmnb", "msgmni", "msgssz", "msgtql")
 _SEMINFO = ("semmap", "semmni", "semmns", "semmnu", "semmsl", "semopm", "semume", "semusz", "semvmx", "semaem")

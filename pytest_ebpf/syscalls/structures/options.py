@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, StructureKind, structure
 from pytest_ebpf.syscalls.kinds import Memory, Number, register
-from pytest_ebpf.syscalls.scalars import named, pointer
+from pytest_ebpf.syscalls.scalars import named, pointer, signal
 from pytest_ebpf.syscalls.structures.time import TIMESPEC
 from pytest_ebpf.syscalls.table import Capture
 from pytest_ebpf.syscalls.values import Hex, quoted
@@ -105,7 +105,7 @@ class Comm(Memory):
         return ThreadName(os.fsdecode(piece.data.partition(b"\0")[0]))
 
 
-structure("signal_at", Scalar("I", named("signals")))
+structure("signal_at", Scalar("I", signal))
 structure("tsc_mode", Scalar("I", named("tsc_modes")))
 structure("unaligned_access", Scalar("I", named("unaligned_access")))
 structure("cpu_features", Scalar("Q", named("cpu_features")))

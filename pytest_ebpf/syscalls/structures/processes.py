@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, StructureKind, abbreviated, structure
-from pytest_ebpf.syscalls.kinds import Memory, enter_kind, register
-from pytest_ebpf.syscalls.scalars import named
+from pytest_ebpf.syscalls.kinds import KINDS, Memory, register
+from pytest_ebpf.syscalls.scalars import named, signal
 from pytest_ebpf.syscalls.structures.timers import TIMEVAL
 from pytest_ebpf.syscalls.table import Capture
 from pytest_ebpf.syscalls.values import Pointer
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Limit", "ProcessorSet", "WaitStatus"]
 
-_signal = named("signals")
 _CONTINUED = 0xFFFF  # wait(2)
 
 
@@ -36,8 +35,8 @@ class WaitStatus(int):
     def signal(self) -> Any:
         """The signal that ended or stopped it, with its name; None: none did."""
         if os.WIFSTOPPED(self):
-            return _signal(os.WSTOPSIG(self) & 0x7F)
-        return _signal(os.WTERMSIG(self)) if os.WIFSIGNALED(self) else None
+            return signal(os.WSTOPSIG(self) & 0x7F)
+        return signal(os.WTERMSIG(self)) if os.WIFSIGNALED(self) else None
 
     @property
     def stopped(self) -> bool:

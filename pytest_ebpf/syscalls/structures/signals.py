@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.syscalls.buffers import Member, Structure, structure
 from pytest_ebpf.syscalls.kinds import Memory, register
-from pytest_ebpf.syscalls.scalars import named, pointer
+from pytest_ebpf.syscalls.scalars import named, pointer, signal
 from pytest_ebpf.syscalls.structures.timers import Ticks
 from pytest_ebpf.syscalls.table import Capture
 from pytest_ebpf.syscalls.values import Fields, Hex, Pointer
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["SIGINFO", "Siginfo", "SignalSet"]
 
 _SIGNALS = 64  # _NSIG
-_signal = named("signals")
 _CLD_EXITED = 1
 _SIGCHLD, _SIGIO, _SIGSYS = 17, 29, 31
 _FAULTS = {4: "ill", 5: "trap", 7: "bus", 8: "fpe", 11: "segv"}
@@ -35,12 +34,12 @@ class SignalSet(frozenset[Any]):
     def of(cls, mask: bytes) -> SignalSet:
         """Return the set that a mask (``sigset_t``) stands for, which may be shorter than the kernel's."""
         bits = int.from_bytes(mask, "little")
-        return cls(_signal(number) for number in range(1, _SIGNALS + 1) if bits >> (number - 1) & 1)
+        return cls(signal(number) for number in range(1, _SIGNALS + 1) if bits >> (number - 1) & 1)
 
     def __repr__(self) -> str:
         # As strace: where two thirds are in the set, those that are not are fewer to read.
         if len(self) >= _SIGNALS * 2 // 3:
-            return "~" + _listed(_signal(number) for number in range(1, _SIGNALS + 1) if number not in self)
+            return "~" + _listed(signal(number) for number in range(1, _SIGNALS + 1) if number not in self)
         return _listed(sorted(self))
 
     __str__ = __repr__
@@ -125,7 +124,7 @@ class Siginfo:
         number, error, code = struct.unpack_from("@3i", data)
         if not number:
             return Fields({})
-        fields: dict[str, Any] = {"si_signo": _signal(number), "si_code": _code(number, code)}
+        fields: dict[str, Any] = {"si_signo": signal(number), "si_code": _code(number, code)}
         if error:
             fields["si_errno"] = named("errors")(error)
         return Fields({**fields, **_rest(data, number, code)})
@@ -152,7 +151,7 @@ def _rest(data: bytes, number: int, code: int) -> dict[str, Any]:
         return {"si_band": band, "si_fd": fd}
     if code > 0 and number == _SIGCHLD:
         status, utime, stime = struct.unpack_from("@i4x2q", data, 24)
-        ended = status if code == _CLD_EXITED else _signal(status)
+        ended = status if code == _CLD_EXITED else signal(status)
         return {**_sender(data), "si_status": ended, "si_utime": Ticks(utime), "si_stime": Ticks(stime)}
     if code > 0 and number in _FAULTS:
         return {"si_addr": pointer(struct.unpack_from("@Q", data, 16)[0])}
@@ -194,7 +193,7 @@ structure(
     "sigevent",
     Structure(
         Member("sigev_value", "Q", _either),
-        Member("sigev_signo", "I", _signal),
+        Member("sigev_signo", "I", signal),
         Member("sigev_notify", "I", named("sigevent_notify")),
         Member("union", "2Q"),
         pick=_notification,

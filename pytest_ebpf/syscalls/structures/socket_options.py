@@ -11,7 +11,7 @@ from pytest_ebpf.syscalls.scalars import identifier, named, pointer
 from pytest_ebpf.syscalls.sockets import inet_text
 from pytest_ebpf.syscalls.structures.timers import TIMEVAL
 from pytest_ebpf.syscalls.table import Capture
-from pytest_ebpf.syscalls.values import InetAddress, Pointed, Pointer
+from pytest_ebpf.syscalls.values import HexBytes, InetAddress, Pointed, Pointer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,7 +109,9 @@ class _Value(Memory):
         """Return the value of an option."""
         shape = _SHAPES.get(option)
         if shape is not None:
-            return shape.read(piece.data) if len(piece.data) >= shape.size else self.short(piece)
+            if len(piece.data) >= shape.size:
+                return shape.read(piece.data)
+            return piece.data if shape is TIMEVAL else self.short(piece)
         if option in _TEXTS:
             return piece.data
         if len(piece.data) == _INT.size or (level in {"SOL_SOCKET", "SOL_NETLINK"} and len(piece.data) > _INT.size):
@@ -156,7 +158,7 @@ class ValueReturned(_Value):
 
     def short(self, piece: Piece) -> Any:
         """Return the bytes."""
-        return piece.data
+        return HexBytes(piece.data)
 
 
 def _error(number: int) -> Any:

@@ -91,6 +91,12 @@ class AddressKind(_AddressKind):
         length = self.argument(self.parameters[0])
         return (Capture("bytes", self.at, 1, length="arg", length_arg=length),)
 
+    def value(self, view: View) -> Any:
+        """Return the address; none has a negative length."""
+        if view.word(self.at) and view.signed(self.argument(self.parameters[0]), 32) < 0:
+            return Pointer(view.word(self.at))
+        return super().value(view)
+
 
 @register("sockaddr_out")
 class AddressOut(_AddressKind):

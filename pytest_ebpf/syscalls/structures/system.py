@@ -10,7 +10,7 @@ from pytest_ebpf.syscalls.kinds import Memory, Number, register
 from pytest_ebpf.syscalls.scalars import named, pointer
 from pytest_ebpf.syscalls.sockets import hexadecimal
 from pytest_ebpf.syscalls.table import Capture
-from pytest_ebpf.syscalls.values import Pointer
+from pytest_ebpf.syscalls.values import HexBytes, Pointer
 
 if TYPE_CHECKING:
     from pytest_ebpf.engine.calls import Piece
@@ -92,17 +92,7 @@ class Random(Bytes):
     def decode(self, view: View, piece: Piece) -> Any:
         """Return the bytes."""
         found = super().decode(view, piece)
-        return RandomBytes(found) if isinstance(found, bytes) else found
-
-
-class RandomBytes(bytes):
-    """Bytes without any meaning."""
-
-    __slots__ = ()
-
-    def written(self) -> str:
-        """Write each in hexadecimal."""
-        return '"' + "".join(f"\\x{byte:02x}" for byte in self) + '"'
+        return HexBytes(found) if isinstance(found, bytes) else found
 
 
 class Word(int):

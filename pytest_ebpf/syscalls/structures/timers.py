@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.syscalls.buffers import Member, Structure, structure
+from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, structure
 from pytest_ebpf.syscalls.kinds import Memory, register
 from pytest_ebpf.syscalls.scalars import named
 from pytest_ebpf.syscalls.structures.time import TIMESPEC
@@ -61,6 +62,23 @@ class Ticks(int):
         return f"{int(self)} /* {self.seconds:.2f} s */" if self else "0"
 
     __str__ = __repr__
+
+
+class Moment(int):
+    """Seconds since 1970."""
+
+    def __repr__(self) -> str:
+        return f"{int(self)} /* {local(self)} */"
+
+    __str__ = __repr__
+
+
+def local(seconds: int) -> str:
+    """Write a time of the local zone."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
+
+
+structure("moment", Scalar("q", Moment))
 
 
 @register("clock")

@@ -12,6 +12,7 @@
 #define AT_FDCWD -100
 #define TYPE_MASK 0170000 /* S_IFMT */
 #define TYPE_SOCKET 0140000
+#define NSFS_MAGIC 0x6e736673 /* linux/magic.h */
 
 struct file_count {
 	__u64 ids; /* given to files */
@@ -53,6 +54,17 @@ static __always_inline struct file *file_of(struct task_struct *task, int descri
 	return file;
 }
 
+/* What kind of namespace a file of nsfs is: it has no other name (ns_dname(),
+ * fs/nsfs.c). */
+static __always_inline void name_namespace(struct path_buffer *buffer, struct inode *inode)
+{
+	struct ns_common *ns = BPF_CORE_READ(inode, i_private);
+	long got = bpf_probe_read_kernel_str(buffer->names, PATH_COMPONENT,
+					     BPF_CORE_READ(ns, ops, name));
+
+	buffer->length = got < 0 ? 0 : got;
+}
+
 /* What a file is, and where; its header and id are filled in. file and path are
  * addresses; file is 0 for a directory that no descriptor stands for. */
 __noinline int emit_file(__u64 file, __u64 path, __u64 root)
@@ -92,6 +104,8 @@ __noinline int emit_file(__u64 file, __u64 path, __u64 root)
 		return 0;
 	}
 	walk_path(path, root);
+	if (record->magic == NSFS_MAGIC)
+		name_namespace(buffer, inode);
 	if (buffer->truncated)
 		record->bits |= FILE_CUT;
 	length = buffer->length;

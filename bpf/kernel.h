@@ -12,8 +12,13 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct proc_ns_operations {
+	const char *name;
+};
+
 struct ns_common {
 	unsigned int inum;
+	const struct proc_ns_operations *ops;
 };
 
 struct mnt_namespace {
@@ -125,6 +130,7 @@ struct inode {
 	unsigned short i_mode;
 	unsigned long i_ino;
 	struct super_block *i_sb;
+	void *i_private;
 };
 
 struct hlist_bl_node {

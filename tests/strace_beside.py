@@ -55,12 +55,9 @@ def run(tracer: Tracer, command: Sequence[str], output: Path, **how: object) -> 
         with output.open(encoding="utf-8", errors="surrogateescape") as lines:
             theirs = list(strace_lines.parse(lines))
         calls = [Syscall(index, window) for index in history.calls.select(window.first, window.last)]
-        ours = [
-            strace_lines.Line(call.host_tid, call.name, text.arguments(call), text.outcome(call))
-            for call in _traced(calls, {os.getpid(), strace.pid}, theirs[0].tid)
-        ]
-    one = collections.Counter(_normal(without_causes(line, "ours")) for line in ours)
-    other = collections.Counter(_normal(without_causes(line, "strace")) for line in theirs)
+        ours = [_line(call) for call in _traced(calls, {os.getpid(), strace.pid}, theirs[0].tid)]
+    one = collections.Counter(without_causes(line, "ours") for line in ours)
+    other = collections.Counter(without_causes(line, "strace") for line in theirs)
     return Beside(one - other, other - one, (one & other).total())
 
 

@@ -31,7 +31,7 @@ class Cause(NamedTuple):
     """What is replaced in arguments and result, which a NUL parts."""
     new: str | Callable[[re.Match[str]], str]
     side: str = "strace"
-    """``strace`` or ``ours``: whose form is changed."""
+    """``strace`` or ``ours``: whose form is changed; ``both``: each is brought into a third."""
 
 
 def _clock(match: re.Match[str]) -> str:
@@ -72,7 +72,47 @@ def _huge(match: re.Match[str]) -> str:
     return f"{match[2]}_HUGE_{size >> shift}{unit}"
 
 
+def _ordered(match: re.Match[str]) -> str:
+    """Order flags by name; what is quoted stays as it is."""
+    return match[0] if match[0].startswith('"') else "|".join(sorted(match[0].split("|")))
+
+
+def _long_directory(match: re.Match[str]) -> str:
+    """Leave out the number of entries where not all of them are copied."""
+    return f"{match[1]}{match[3]}" if int(match[4]) > _STRUCTURE else match[0]
+
+
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_STRUCTURE = 4096  # CALL_STRUCT, bpf/pieces.h
+_NOT_NAMED = {"F_GET_RW_HINT": "0x40b", "F_SET_RW_HINT": "0x40c"}  # linux/fcntl.h
+
 CAUSES = (
+    Cause("Times as dates", "utime.*|futimesat", r" /\* -?\d+-\d\d-\d\dT[^*]* \*/", ""),
+    Cause("Requests that share a number", "ioctl", r"(?<=, )[A-Z_0-9]+ or ([A-Z_0-9]+)(?=,|\0)", r"\1"),
+    Cause(
+        "Settings of terminals", "ioctl", r"\b(TC[GS]ETS[WF]?), (?:\{.*?\}|0x[0-9a-f]+)(?=\0)", r"\1, TERMIOS", "both"
+    ),
+    Cause(
+        "Names that strace 6.1 does not have", "fcntl", "|".join(_NOT_NAMED), lambda found: _NOT_NAMED[found[0]], "ours"
+    ),
+    Cause("How large a handle has to be", "name_to_handle_at", r"(\{handle_bytes=\d+) => \d+\}", r"\1}"),
+    Cause("The end of an extended attribute", "[lf]?[gs]etxattr", r'\\0", (\d+)', r'", \1', "ours"),
+    Cause("Pages in core", "mincore", r", (?:\[[0-9, ]+\]|0x[0-9a-f]+)(?=\0)", ", VEC", "both"),
+    Cause("Long paths", ".*", r'("(?:[^"\\]|\\.){4095})(?:[^"\\]|\\.)"\.\.\.', r'\1"...', "ours"),
+    Cause(
+        "Long lists of arguments",
+        "execve|execveat",
+        rf"(\[(?:{_STRING}, ){{32}})(?:{_STRING}, )*{_STRING}\]",
+        r"\1...]",
+    ),
+    Cause(
+        "Long directories",
+        "getdents|getdents64",
+        r"^(.*?)( /\* \d+ entries \*/(?:\.\.\.)?)(.*\0(\d+))$",
+        _long_directory,
+        "both",
+    ),
+    Cause("Numbers without a name", "access|faccessat2?", r" /\* \?_OK \*/", ""),
     Cause("Numbers without a name", ".*", r" /\* [A-Z0-9_]+_\?\?\?? \*/", ""),
     Cause("The environment", "execve|execveat", r" /\* \d+ vars? \*/", ""),
     Cause("What rt_sigreturn restores", "rt_sigreturn", r"^\{mask=~?\[[^]]*\]\}", ""),
@@ -100,6 +140,8 @@ CAUSES = (
     Cause("Control messages that are none", "sendm?msg|recvm?msg", r", \.\.\. /\* 0x[0-9a-f]+ \*/\]", "]"),
     Cause("Sizes of huge pages", "shmget|mmap|memfd_create", r"\b(\d+)<<(SHM|MAP|MFD)_HUGE_SHIFT", _huge),
     Cause("Messages that are received", "msgrcv", r'mtext="((?:\\.|[^"\\])*)"(?:\.\.\.)?(.*)\0(\d+)$', _received),
+    # The last: names are put for numbers before.
+    Cause("The order of flags", ".*", rf"{_STRING}|[\w<]+(?:\|[\w<]+)+", _ordered, "both"),
 )
 
 
@@ -112,7 +154,7 @@ def without_causes(line: Line, side: str) -> Line:
     """
     text = f"{line.arguments}\0{line.result}"
     for cause in CAUSES:
-        if cause.side == side and re.fullmatch(cause.calls, line.name):
+        if cause.side in {side, "both"} and re.fullmatch(cause.calls, line.name):
             text = re.sub(cause.pattern, cause.new, text, flags=re.DOTALL)
     arguments, _, result = text.partition("\0")
     return line._replace(arguments=arguments, result=result)

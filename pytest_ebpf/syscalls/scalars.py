@@ -33,6 +33,10 @@ def signal(number: int) -> Any:
     return int(found) if found.name is None else found
 
 
+def _has_names(value: Any) -> bool:
+    return bool(getattr(value, "names", None)) or getattr(value, "name", None) is not None
+
+
 def pointer(number: int) -> Pointer | None:
     """Return an address, None for NULL."""
     return Pointer(number) if number else None

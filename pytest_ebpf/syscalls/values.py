@@ -100,16 +100,6 @@ class Octal(int):
     __format__ = object.__format__
 
 
-class HexBytes(bytes):
-    """Bytes that are no text."""
-
-    __slots__ = ()
-
-    def written(self) -> str:
-        """Write each in hexadecimal."""
-        return '"' + "".join(f"\\x{byte:02x}" for byte in self) + '"'
-
-
 class Permissions(int):
     """What a file may be used for, and by whom: written in octal, with three digits at least."""
 
@@ -144,7 +134,7 @@ class Pointed(int):
         return self._number
 
     def __repr__(self) -> str:
-        return f"[{written(self._number)}]" + ("" if self.after is None else f" => {self.after}")
+        return f"[{written(self._number)}]" + ("" if self.after in (None, self) else f" => {self.after}")
 
     __str__ = __repr__
 

@@ -37,7 +37,7 @@ ioctl           fd:fd request:ioctl_request arg:lhex -> int
   request=TCGETS|TCSETS|TCSETSW|TCSETSF arg:ptr
   request=TIOCGWINSZ arg:winsize(out)
   request=TIOCSWINSZ arg:winsize
-  request=TIOCSCTTY|TIOCGPTPEER arg:int
+  request=TIOCSCTTY arg:int
   request=FICLONE arg:fd
   request=FS_IOC_GETFLAGS arg:inode_flags(out)
   request=FS_IOC_SETFLAGS arg:inode_flags

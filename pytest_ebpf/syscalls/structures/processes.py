@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, StructureKind, abbreviated, structure
-from pytest_ebpf.syscalls.kinds import KINDS, Memory, register
+from pytest_ebpf.syscalls.kinds import Memory, enter_kind, register
 from pytest_ebpf.syscalls.scalars import named, signal
 from pytest_ebpf.syscalls.structures.timers import TIMEVAL
 from pytest_ebpf.syscalls.table import Capture

@@ -10,6 +10,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_ebpf.syscalls.flagsets import FLAGSETS
 from pytest_ebpf.syscalls.values import quoted
 
 if TYPE_CHECKING:
@@ -138,6 +139,20 @@ CAUSES = (
         lambda match: f"{match[1]}, {quoted(int(match[2]).to_bytes(4, 'little', signed=True))}",
     ),
     Cause("Control messages that are none", "sendm?msg|recvm?msg", r", \.\.\. /\* 0x[0-9a-f]+ \*/\]", "]"),
+    Cause("Capabilities as bits", "capget|capset", r"1<<(?=CAP_)", ""),
+    Cause(
+        "Policies that children do not inherit",
+        "sched_setscheduler",
+        r"0x4000000([0-6])(?=,)",
+        lambda match: f"{FLAGSETS['scheduling_policies'].of(int(match[1]))}|SCHED_RESET_ON_FORK",
+    ),
+    Cause(
+        "Policies that children do not inherit",
+        "sched_getscheduler",
+        r" \(SCHED_\w+\|SCHED_RESET_ON_FORK\)$",
+        "",
+        "ours",
+    ),
     Cause("Sizes of huge pages", "shmget|mmap|memfd_create", r"\b(\d+)<<(SHM|MAP|MFD)_HUGE_SHIFT", _huge),
     Cause("Messages that are received", "msgrcv", r'mtext="((?:\\.|[^"\\])*)"(?:\.\.\.)?(.*)\0(\d+)$', _received),
     # The last: names are put for numbers before.

@@ -21,7 +21,7 @@ def _make_key_permissions() -> FlagSet:
         for shift, who in ((24, "POS"), (16, "USR"), (8, "GRP"), (0, "OTH"))
         for what, bit in (
             *(("VIEW", 1), ("READ", 2), ("WRITE", 4), ("SEARCH", 8), ("LINK", 16)),
-            *(("SETATTR", 32), ("ALL", 63)),
+            ("SETATTR", 32),
         )
     }
     return FlagSet(values)
@@ -89,6 +89,7 @@ OPTIONS: dict[str, Maker] = {
     # Counters
     "perf_hardware_events": enum("linux/perf_event.h PERF_COUNT_HW_*", less="PERF_COUNT_HW_CACHE_* PERF_COUNT_HW_MAX"),
     "perf_software_events": enum("linux/perf_event.h PERF_COUNT_SW_*", less="PERF_COUNT_SW_MAX"),
+    "perf_sizes": enum("linux/perf_event.h PERF_ATTR_SIZE_VER*"),
     "perf_sample_types": flags(
         "linux/perf_event.h PERF_SAMPLE_IP..PERF_SAMPLE_MAX", "linux/perf_event.h PERF_SAMPLE_WEIGHT_STRUCT"
     ),

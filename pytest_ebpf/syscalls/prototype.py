@@ -57,7 +57,7 @@ class Prototype(NamedTuple):
         """Return the arguments that a call is made with, and what its result is."""
         arguments, result = self.arguments, self.result
         for variant in self.variants:
-            if all(_holds(self.arguments[name].value(view), *of) for name, of in variant.conditions):
+            if all(_holds(variant.arguments[name].value(view), *of) for name, of in variant.conditions):
                 arguments, result = variant.arguments, variant.result
                 break
         return {name: kind for name, kind in arguments.items() if kind.passed(view)}, result

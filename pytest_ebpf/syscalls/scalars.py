@@ -37,6 +37,12 @@ def _has_names(value: Any) -> bool:
     return bool(getattr(value, "names", None)) or getattr(value, "name", None) is not None
 
 
+def key(number: int) -> Any:
+    """Return a key or keyring: those that every process has, by name; others by serial number."""
+    found = named("keyrings")(number)
+    return number if found.name is None else found
+
+
 def pointer(number: int) -> Pointer | None:
     """Return an address, None for NULL."""
     return Pointer(number) if number else None
@@ -84,5 +90,6 @@ SCALARS: dict[str, tuple[int, Callable[[int], Any]]] = {
     "dev": (32, Device),
     "signal": (-32, signal),
     "ioprio": (32, IoPriority),
+    "key": (-32, key),
 }
 """Kinds of numbers: how many bits count, negative if signed, and what makes the value."""

@@ -126,6 +126,8 @@ class Pointed(int):
         return made
 
     def __getattr__(self, name: str) -> Any:
+        if name == "written":  # it is the number's, without brackets
+            raise AttributeError(name)
         return getattr(self.__dict__["_number"], name)
 
     @property

@@ -43,7 +43,7 @@ static void addresses(void)
 	call(connect, -1, &four, 2);
 	call(connect, -1, &four, 1);
 	call(connect, -1, &four, -1);
-	call(connect, -1, &four, 4096);
+	call(connect, -1, &four, 128);
 	call(connect, -1, nowhere, 16);
 	call(connect, -1, NULL, 16);
 	call(connect, -1, &six, sizeof(six));

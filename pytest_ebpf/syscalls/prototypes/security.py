@@ -32,27 +32,27 @@ landlock_restrict_self ruleset_fd:fd flags:hex -> int
 lsm_get_self_attr attr:uint ctx:ptr size:uint32(inout) flags:hex -> int
 lsm_set_self_attr attr:uint ctx:ptr size:uint flags:hex -> int
 lsm_list_modules ids:ptr size:uint32(inout) flags:hex -> int
-add_key         type:str description:str payload:data(plen) plen:size keyring:flags(keyrings) -> int
-request_key     type:str description:str callout_info:str dest_keyring:flags(keyrings) -> int
+add_key         type:str description:str payload:data(plen) plen:size keyring:key -> int
+request_key     type:str description:str callout_info:str dest_keyring:key -> int
 keyctl          operation:flags(keyctl_commands) arg2:lhex arg3:lhex arg4:lhex arg5:lhex -> int
-  operation=KEYCTL_GET_KEYRING_ID arg2:flags(keyrings) arg3:int
+  operation=KEYCTL_GET_KEYRING_ID arg2:key arg3:int
   operation=KEYCTL_JOIN_SESSION_KEYRING arg2:str
-  operation=KEYCTL_UPDATE arg2:flags(keyrings) arg3:data(arg4) arg4:ulong
-  operation=KEYCTL_REVOKE|KEYCTL_CLEAR|KEYCTL_INVALIDATE|KEYCTL_ASSUME_AUTHORITY arg2:flags(keyrings)
-  operation=KEYCTL_LINK|KEYCTL_UNLINK arg2:flags(keyrings) arg3:flags(keyrings)
-  operation=KEYCTL_DESCRIBE|KEYCTL_GET_SECURITY arg2:flags(keyrings) arg3:text_out(arg4) arg4:ulong
-  operation=KEYCTL_READ arg2:flags(keyrings) arg3:data_out(arg4) arg4:ulong
-  operation=KEYCTL_SEARCH arg2:flags(keyrings) arg3:str arg4:str arg5:flags(keyrings)
-  operation=KEYCTL_CHOWN arg2:flags(keyrings) arg3:id arg4:id
-  operation=KEYCTL_SETPERM arg2:flags(keyrings) arg3:flags(key_permissions)
-  operation=KEYCTL_INSTANTIATE arg2:flags(keyrings) arg3:data(arg4) arg4:ulong arg5:flags(keyrings)
-  operation=KEYCTL_NEGATE arg2:flags(keyrings) arg3:uint arg4:flags(keyrings)
+  operation=KEYCTL_UPDATE arg2:key arg3:data(arg4) arg4:ulong
+  operation=KEYCTL_REVOKE|KEYCTL_CLEAR|KEYCTL_INVALIDATE|KEYCTL_ASSUME_AUTHORITY arg2:key
+  operation=KEYCTL_LINK|KEYCTL_UNLINK arg2:key arg3:key
+  operation=KEYCTL_DESCRIBE|KEYCTL_GET_SECURITY arg2:key arg3:text_out(arg4) arg4:ulong
+  operation=KEYCTL_READ arg2:key arg3:data_out(arg4) arg4:ulong
+  operation=KEYCTL_SEARCH arg2:key arg3:str arg4:str arg5:key
+  operation=KEYCTL_CHOWN arg2:key arg3:id arg4:id
+  operation=KEYCTL_SETPERM arg2:key arg3:flags(key_permissions)
+  operation=KEYCTL_INSTANTIATE arg2:key arg3:data(arg4) arg4:ulong arg5:key
+  operation=KEYCTL_NEGATE arg2:key arg3:uint arg4:key
   operation=KEYCTL_SET_REQKEY_KEYRING arg2:flags(key_request_keyrings)
-  operation=KEYCTL_SET_TIMEOUT arg2:flags(keyrings) arg3:uint
+  operation=KEYCTL_SET_TIMEOUT arg2:key arg3:uint
   operation=KEYCTL_SESSION_TO_PARENT
-  operation=KEYCTL_REJECT arg2:flags(keyrings) arg3:uint arg4:flags(errors) arg5:flags(keyrings)
-  operation=KEYCTL_GET_PERSISTENT arg2:id arg3:flags(keyrings)
-  operation=KEYCTL_RESTRICT_KEYRING arg2:flags(keyrings) arg3:str arg4:str
-  operation=KEYCTL_MOVE arg2:flags(keyrings) arg3:flags(keyrings) arg4:flags(keyrings) arg5:flags(key_move_flags)
+  operation=KEYCTL_REJECT arg2:key arg3:uint arg4:flags(errors) arg5:key
+  operation=KEYCTL_GET_PERSISTENT arg2:id arg3:key
+  operation=KEYCTL_RESTRICT_KEYRING arg2:key arg3:str arg4:str
+  operation=KEYCTL_MOVE arg2:key arg3:key arg4:key arg5:flags(key_move_flags)
   operation=KEYCTL_CAPABILITIES arg2:key_capabilities(arg3) arg3:ulong
 """

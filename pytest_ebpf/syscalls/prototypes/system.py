@@ -3,10 +3,12 @@
 PROTOTYPES = """
 uname           buf:utsname(out) -> int
 sysinfo         info:sysinfo(out) -> int
-sethostname     name:bytes(len) len:uint -> int
-setdomainname   name:bytes(len) len:uint -> int
+sethostname     name:hostname(len) len:uint -> int
+setdomainname   name:hostname(len) len:uint -> int
 syslog          type:syslog_action bufp:ptr len:int -> int
-  type=2|3|4    bufp:bytes_out len:int
+  type=SYSLOG_ACTION_READ|SYSLOG_ACTION_READ_ALL|SYSLOG_ACTION_READ_CLEAR bufp:bytes_out len:int
+  type=SYSLOG_ACTION_CLOSE|SYSLOG_ACTION_OPEN|SYSLOG_ACTION_CLEAR|SYSLOG_ACTION_CONSOLE_OFF|SYSLOG_ACTION_CONSOLE_ON
+  type=SYSLOG_ACTION_SIZE_UNREAD|SYSLOG_ACTION_SIZE_BUFFER
 reboot          magic:flags(reboot_magics) magic2:flags(reboot_magics) cmd:flags(reboot_commands) arg:str -> int
   cmd!LINUX_REBOOT_CMD_RESTART2
 getrandom       buf:random buflen:size flags:flags(getrandom_flags) -> size

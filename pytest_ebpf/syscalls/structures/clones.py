@@ -8,7 +8,7 @@ from pytest_ebpf.syscalls.buffers import Member, Structure
 from pytest_ebpf.syscalls.kinds import Kind, Memory, register
 from pytest_ebpf.syscalls.scalars import named, pointer, signal
 from pytest_ebpf.syscalls.table import Capture
-from pytest_ebpf.syscalls.values import Fields, Hex, Missing, Pointed, Pointer, written
+from pytest_ebpf.syscalls.values import Descriptor, Fields, Hex, Missing, Pointed, Pointer, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,9 @@ __all__: list[str] = []
 _PIDFD, _SETTLS, _PARENT_SETTID = 0x1000, 0x80000, 0x100000
 _CHILD_CLEARTID, _CHILD_SETTID, _INTO_CGROUP = 0x200000, 0x1000000, 0x200000000
 _FIRST_VERSION = 64  # CLONE_ARGS_SIZE_VER0
+_PIDFD_AT = 8  # offsetof(struct clone_args, pidfd)
+_OFFSETS = {"set_tid": 64, "set_tid_size": 72, "cgroup": 80}
+"""Of what came with later versions."""
 
 
 class _WithFlags(Kind):
@@ -118,14 +121,21 @@ class CloneArgsKind(Memory):
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it."""
-        return (Capture("bytes", self.at, 1, length="arg", length_arg=self.argument("size")),)
+        return (
+            Capture("bytes", self.at, 1, length="arg", length_arg=self.argument("size")),
+            Capture("bytes", self.at, 4, at_exit=True, indirect=True, skip=_PIDFD_AT),
+        )
 
     def decode(self, view: View, piece: Piece) -> Any:
         """Return its fields, with what the kernel filled in."""
         if len(piece.data) < _FIRST_VERSION:
             return Pointer(piece.address) if not view.succeeded else Missing("it was not copied", address=piece.address)
-        fields = CloneArgs(dict(_CLONE_ARGS.read(piece.data)))
-        after = {}
+        there = dict(_CLONE_ARGS.read(piece.data))
+        fields = CloneArgs({name: value for name, value in there.items() if len(piece.data) > _OFFSETS.get(name, 0)})
+        after: dict[str, Any] = {}
+        pidfd = view.piece(self.first + 1)
+        if view.succeeded and "pidfd" in fields and pidfd is not None and not pidfd.unreadable:
+            after["pidfd"] = Pointed(Descriptor(int.from_bytes(pidfd.data, "little", signed=True)))
         if view.succeeded and "parent_tid" in fields:
             # put_user() in kernel_clone(): the number that the parent gets as the result.
             after["parent_tid"] = Pointed(view.raw.result)

@@ -35,6 +35,21 @@ class FutexWake(int):
     __str__ = __repr__
 
 
+class CpuFeatures(int):
+    """Parts of the state of an x86 processor."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What they are called."""
+        found: tuple[str, ...] = named("cpu_features")(self).names
+        return found
+
+    def __repr__(self) -> str:
+        return f"{Hex(self)} /* {named('cpu_features')(self)} */" if self else "0"
+
+    __str__ = __repr__
+
+
 class PidType(int):
     """Whose core scheduling cookie is meant (``enum pid_type``)."""
 
@@ -60,9 +75,9 @@ class ThreadName(str):
     __slots__ = ()
 
     def written(self) -> str:
-        """Write what the kernel keeps."""
+        """Write what the kernel keeps; strace looks no further than that, and so does not see the end of 15 bytes."""
         name = os.fsencode(self)
-        return quoted(name[: _COMM - 1], cut=len(name) >= _COMM)
+        return quoted(name[: _COMM - 1], cut=len(name) >= _COMM - 1)
 
 
 register("futex_wake", 32, FutexWake)(Number)
@@ -99,16 +114,17 @@ class Comm(Memory):
             return (Capture("bytes", self.at, _COMM, at_exit=True),)
         return (Capture("string", self.at),)
 
-    def decode(self, view: View, piece: Piece) -> ThreadName:
+    def decode(self, view: View, piece: Piece) -> str:
         """Return it."""
         del view
-        return ThreadName(os.fsdecode(piece.data.partition(b"\0")[0]))
+        name = os.fsdecode(piece.data.partition(b"\0")[0])
+        return name if "out" in self.parameters else ThreadName(name)
 
 
 structure("signal_at", Scalar("I", signal))
 structure("tsc_mode", Scalar("I", named("tsc_modes")))
 structure("unaligned_access", Scalar("I", named("unaligned_access")))
-structure("cpu_features", Scalar("Q", named("cpu_features")))
+structure("cpu_features", Scalar("Q", CpuFeatures))
 structure("cookie", Scalar("Q", Hex))
 
 

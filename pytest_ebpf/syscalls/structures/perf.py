@@ -37,7 +37,7 @@ _FIRST_VERSION = 64  # PERF_ATTR_SIZE_VER0
 _PRECISE_AT = _FLAGS.index("precise_ip")
 _BEGINNING = Structure(
     Member("type", "I", named("perf_types")),
-    Member("size", "I"),
+    Member("size", "I", named("perf_sizes")),
     Member("config", "Q"),
     Member("sample_period", "Q"),
     Member("sample_type", "Q", named("perf_sample_types")),

@@ -10,7 +10,7 @@ from pytest_ebpf.syscalls.kinds import Memory, enter_kind, register
 from pytest_ebpf.syscalls.scalars import named, signal
 from pytest_ebpf.syscalls.structures.timers import TIMEVAL
 from pytest_ebpf.syscalls.table import Capture
-from pytest_ebpf.syscalls.values import Pointer
+from pytest_ebpf.syscalls.values import Hex, Pointer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,14 +117,18 @@ def _as_set(fields: dict[str, Any]) -> Mapping[str, Any]:
     if "SCHED_FLAG_KEEP_PARAMS" in kept:
         for name in ("sched_nice", "sched_priority", "sched_runtime", "sched_deadline", "sched_period"):
             del shown[name]
-    if fields["sched_policy"] >> 31 and kept & {"SCHED_FLAG_KEEP_POLICY", "SCHED_FLAG_KEEP_PARAMS"}:
+    if not fields["sched_policy"] >> 31 and kept & {"SCHED_FLAG_KEEP_POLICY", "SCHED_FLAG_KEEP_PARAMS"}:
         del shown["sched_policy"]
     return shown
 
 
+def _policy(number: int) -> Any:
+    return Hex(number) if number >> 31 else named("scheduling_policies")(number)
+
+
 _ATTRIBUTES = (
     Member("size", "I"),
-    Member("sched_policy", "I", named("scheduling_policies")),
+    Member("sched_policy", "I", _policy),
     Member("sched_flags", "Q", named("scheduling_flags")),
     Member("sched_nice", "i"),
     Member("sched_priority", "I"),

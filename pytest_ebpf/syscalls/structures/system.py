@@ -70,13 +70,30 @@ register("personality", 32, Personality)(Number)
 class SyslogAction(int):
     """What syslog(2) does."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is called: one name, or none."""
+        name = named("syslog_actions")(self).name
+        return () if name is None else (name,)
+
     def __repr__(self) -> str:
-        return f"{int(self)} /* {named('syslog_actions')(self)} */"
+        return " ".join([str(int(self)), *(f"/* {name} */" for name in self.names)])
 
     __str__ = __repr__
 
 
 register("syslog_action", -32, SyslogAction)(Number)
+
+
+@register("hostname")
+class HostName(Bytes):
+    """A name of the system: hostname(length argument)."""
+
+    def value(self, view: View) -> Any:
+        """Return it; one that is longer than the kernel takes is not looked at."""
+        if view.word(self.at) and view.word(self.argument(self.parameters[0])) & 0xFFFFFFFF >= _NAME:
+            return Pointer(view.word(self.at))
+        return super().value(view)
 
 
 @register("random")

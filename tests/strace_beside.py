@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 import strace_lines
-from strace_causes import without_causes
+from strace_causes import without_causes, without_pairs
 
 from pytest_ebpf.syscalls import text
 from pytest_ebpf.syscalls.call import Syscall
@@ -58,7 +58,10 @@ def run(tracer: Tracer, command: Sequence[str], output: Path, **how: object) -> 
         ours = [_line(call) for call in _traced(calls, {os.getpid(), strace.pid}, theirs[0].tid)]
     one = collections.Counter(without_causes(line, "ours") for line in ours)
     other = collections.Counter(without_causes(line, "strace") for line in theirs)
-    return Beside(one - other, other - one, (one & other).total())
+    both = (one & other).total()
+    one, other = one - other, other - one
+    without_pairs(one, other)
+    return Beside(+one, +other, both)
 
 
 def _traced(calls: Iterable[Syscall], outside: set[int], first: int) -> Iterator[Syscall]:

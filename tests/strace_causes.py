@@ -14,11 +14,12 @@ from pytest_ebpf.syscalls.flagsets import FLAGSETS
 from pytest_ebpf.syscalls.values import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import collections
+    from collections.abc import Callable, Iterator
 
     from strace_lines import Line
 
-__all__ = ["CAUSES", "Cause", "without_causes"]
+__all__ = ["CAUSES", "PAIRS", "Cause", "Pair", "without_causes", "without_pairs"]
 
 
 class Cause(NamedTuple):
@@ -173,3 +174,70 @@ def without_causes(line: Line, side: str) -> Line:
             text = re.sub(cause.pattern, cause.new, text, flags=re.DOTALL)
     arguments, _, result = text.partition("\0")
     return line._replace(arguments=arguments, result=result)
+
+
+class Pair(NamedTuple):
+    """A difference that shows only where both lines are seen."""
+
+    title: str
+    """In docs/strace.md."""
+    same: Callable[[Line, Line], bool]
+    """Whether our line and strace's, of one thread and one call, say the same."""
+
+
+_HEADER = struct.Struct("@IHHIi")  # struct nlmsghdr
+_TOLD = re.compile(r"(?<!msg=)(?<!msg=\[)\{nlmsg_len=(\d+), [^{}]*?nlmsg_seq=(\d+), nlmsg_pid=(-?\d+)\}")
+_TEXT = r'"((?:\\.|[^"\\])*)"'
+
+
+def _headers(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Return length, sequence number and port of each netlink message, as far as there are any."""
+    at = 0
+    while len(data) - at >= _HEADER.size:
+        length, _, _, sequence, port = _HEADER.unpack_from(data, at)
+        yield length, sequence, port
+        if length < _HEADER.size:
+            break
+        at += (length + 3) & ~3
+
+
+def _same_netlink(ours: Line, theirs: Line) -> bool:
+    told = [(int(length), int(sequence), int(port)) for length, sequence, port in _TOLD.findall(theirs.arguments)]
+    data = re.search(rf"(?:^-?\d+, |iov_base=){_TEXT}", ours.arguments)
+    return bool(told) and data is not None and list(_headers(_unquoted(data[1]))) == told
+
+
+def _killed(ours: Line, theirs: Line) -> bool:
+    return (
+        theirs.result == "?"
+        and ours.result == "0"
+        and ours.arguments == theirs.arguments
+        and "SIGKILL" in ours.arguments
+    )
+
+
+def _ended(ours: Line, theirs: Line) -> bool:
+    return theirs.result.startswith("? ERESTART") and ours.result == "?" and ours.arguments == theirs.arguments
+
+
+PAIRS = (
+    Pair("Messages of netlink", _same_netlink),
+    Pair("A thread that kills itself", _killed),
+    Pair("Calls that a fatal signal ends", _ended),
+)
+
+
+def without_pairs(ours: collections.Counter[Line], theirs: collections.Counter[Line]) -> None:
+    """Take out the lines that say the same in two ways."""
+    for line in list(theirs.elements()):
+        found = next(
+            (
+                each
+                for each in ours
+                if each[:2] == line[:2] and ours[each] > 0 and any(pair.same(each, line) for pair in PAIRS)
+            ),
+            None,
+        )
+        if found is not None:
+            ours[found] -= 1
+            theirs[line] -= 1

@@ -220,9 +220,14 @@ def _ended(ours: Line, theirs: Line) -> bool:
     return theirs.result.startswith("? ERESTART") and ours.result == "?" and ours.arguments == theirs.arguments
 
 
+def _skipped(ours: Line, theirs: Line) -> bool:
+    return theirs.result == "?" and ours.result.startswith("-1 ENOSYS") and ours.arguments == theirs.arguments
+
+
 PAIRS = (
     Pair("Messages of netlink", _same_netlink),
     Pair("A thread that kills itself", _killed),
+    Pair("A thread that is killed before its call begins", _skipped),
     Pair("Calls that a fatal signal ends", _ended),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["PROGRAMS", "Program"]
+__all__ = ["PROGRAMS", "Program", "python", "shell"]
 
 
 class Program(NamedTuple):
@@ -18,11 +18,13 @@ class Program(NamedTuple):
     """Other commands that it runs, beyond what every Debian has."""
 
 
-def _shell(name: str, *lines: str, needs: tuple[str, ...] = ()) -> Program:
+def shell(name: str, *lines: str, needs: tuple[str, ...] = ()) -> Program:
+    """Return a shell script that ends at the first command that fails."""
     return Program(name, ("sh", "-c", "\n".join(("set -e", *lines))), needs)
 
 
-def _python(name: str, *lines: str) -> Program:
+def python(name: str, *lines: str) -> Program:
+    """Return a program of Python."""
     # The system's own: one that a launcher starts would make it a shell's test.
     return Program(name, ("/usr/bin/python3", "-c", "\n".join(lines)), ("/usr/bin/python3",))
 
@@ -32,7 +34,7 @@ def _made(name: str) -> Program:
 
 
 PROGRAMS = (
-    _shell(
+    shell(
         "git",
         "git init -q origin; cd origin; git config user.name us; git config user.email us@example.org",
         "echo text > file; git add file; git commit -q -m one",
@@ -40,8 +42,8 @@ PROGRAMS = (
         "cd ..; git clone -q origin clone; cd clone; git log --stat; git gc -q",
         needs=("git",),
     ),
-    _shell("tar", "tar cf all.tar /etc/apt; tar xf all.tar; tar tf all.tar; gzip all.tar; zcat all.tar.gz | wc -c"),
-    _shell(
+    shell("tar", "tar cf all.tar /etc/apt; tar xf all.tar; tar tf all.tar; gzip all.tar; zcat all.tar.gz | wc -c"),
+    shell(
         "sqlite3",
         "sqlite3 database <<END",
         "create table t (a, b); insert into t values (1, 'one'), (2, 'two'); begin; update t set a = a + 1; commit;",
@@ -49,27 +51,27 @@ PROGRAMS = (
         "END",
         needs=("sqlite3",),
     ),
-    _shell("find and grep", "find /etc -name '*.conf' > found; grep -r -c root /etc/passwd /etc/group; wc -l found"),
-    _shell(
+    shell("find and grep", "find /etc -name '*.conf' > found; grep -r -c root /etc/passwd /etc/group; wc -l found"),
+    shell(
         "coreutils",
         "echo text > a; cp --reflink=auto a b; cp -r /etc/apt c; mv b d; mv c e; rm -r e; ln -s a link; ln a hard",
         "mkdir -p x/y/z; rmdir x/y/z; touch -d 2020-01-01 a; chmod 600 a; chown 0:0 a; stat a; truncate -s 100 a",
         "dd if=/dev/zero of=z bs=1k count=3 conv=fsync; sync z; mktemp -d -p .; install -m 755 a i; df .; du -s .",
         "ls -laR; cat a | tee t; readlink -f link; realpath x/../a; mkfifo fifo; mknod null c 1 3; rm -r x null",
     ),
-    _shell(
+    shell(
         "sort",
         "seq 100000 > n; sort -S 100k -T . n > m; head -1 m; tail -1 m",
         "split -l 30000 n; cat x* | md5sum; cmp n m || :",
     ),
-    _shell(
+    shell(
         "make and gcc",
         r"printf 'int two(void); int main(void) { return two() - 2; }\n' > one.c",
         r"printf 'int two(void) { return 2; }\n' > two.c",
         r"printf 'it: one.o two.o\n\tgcc -o it one.o two.o\n' > Makefile; make it; ./it",
         needs=("make", "gcc"),
     ),
-    _shell(
+    shell(
         "a shell with pipes",
         "ls / | sort | head -3; seq 20 | xargs -P 3 -n 5 echo > x; (exit 3) || echo $?; wc -l < x; cat <<END",
         "here",
@@ -77,13 +79,13 @@ PROGRAMS = (
         "sleep 5 & kill $!; wait $! || :; trap 'echo caught' USR1; kill -USR1 $$; flock x true; timeout 1 true",
         "sed -i s/1/2/ x; awk '{ print $1 }' x; perl -e 'print 1'; ldd /bin/true; nice true; nohup true",
     ),
-    _shell(
+    shell(
         "mount, unshare, pivot_root",
         "unshare --mount --pid --fork --uts sh -c 'hostname inner; mkdir new; mount -t tmpfs none new; mkdir new/old;"
         " mount -t proc proc /proc; cd new; pivot_root . old; cd /; /old/bin/ls / || :; /old/bin/umount -l /old || :'",
     ),
-    _shell("a terminal", "script -qec 'stty size; ls --color=auto; tty' out", needs=("script",)),
-    _python(
+    shell("a terminal", "script -qec 'stty size; ls --color=auto; tty' out", needs=("script",)),
+    python(
         "python with files",
         "import os, shutil, tempfile, mmap, json, pathlib",
         "with tempfile.TemporaryDirectory(dir='.') as folder:",
@@ -95,7 +97,7 @@ PROGRAMS = (
         "    print(sorted(os.listdir(folder)), list(os.scandir(folder)), os.stat(folder), os.statvfs(folder))",
         "print(os.get_terminal_size if os.isatty(0) else 'no terminal', os.getxattr, os.getcwd())",
     ),
-    _python(
+    python(
         "python with threads and processes",
         "import multiprocessing, subprocess, threading, time",
         "def work(n):",
@@ -105,7 +107,7 @@ PROGRAMS = (
         "with multiprocessing.get_context('fork').Pool(3) as pool: print(pool.map(work, range(10)))",
         "child = subprocess.Popen(['sleep', '10']); child.terminate(); print(child.wait())",
     ),
-    _python(
+    python(
         "python with asyncio",
         "import asyncio",
         "async def main():",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import strace_beside
 from strace_programs import PROGRAMS
+from strace_programs_system import SYSTEM
 from tiers import require_command, require_root
 
 from pytest_ebpf.broker.launch import new_run_directory
@@ -30,7 +31,7 @@ def tracer() -> Iterator[Tracer]:
     made.close()
 
 
-@pytest.mark.parametrize("traced", PROGRAMS, ids=lambda traced: traced.name)
+@pytest.mark.parametrize("traced", [*PROGRAMS, *SYSTEM], ids=lambda traced: traced.name)
 def test_of_one_run_we_tell_the_calls_that_strace_tells(
     traced: Program, tracer: Tracer, program: Callable[[str], str], tmp_path: Path
 ) -> None:

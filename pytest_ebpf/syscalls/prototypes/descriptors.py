@@ -31,7 +31,8 @@ fcntl           fd:fd cmd:flags(fcntl_commands) arg:lhex -> int
   cmd=F_ADD_SEALS arg:flags(seals)
   cmd=F_GET_SEALS -> command(seals,seals)
 ioctl           fd:fd request:ioctl_request arg:lhex -> int
-  request=FIOCLEX|FIONCLEX|TIOCEXCL|TIOCNXCL|TIOCNOTTY
+  request=FIOCLEX|FIONCLEX|TIOCEXCL|TIOCNXCL|TIOCNOTTY|NS_GET_NSTYPE|NS_GET_USERNS|NS_GET_PARENT
+  request=NS_GET_OWNER_UID arg:identity(out)
   request=FIONREAD|TIOCOUTQ|TIOCGPTN|TIOCGPTLCK|TIOCGPGRP|TIOCGSID|TIOCGETD arg:int32(out)
   request=FIONBIO|FIOASYNC|TIOCSPTLCK|TIOCSPGRP|TIOCSETD arg:int32
   request=TCGETS|TCSETS|TCSETSW|TCSETSF arg:ptr

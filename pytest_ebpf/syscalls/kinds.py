@@ -7,6 +7,7 @@ written (`pytest_ebpf.syscalls.values.written`).
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_ebpf.engine.calls import Piece
+    from pytest_ebpf.syscalls.values import File
     from pytest_ebpf.syscalls.view import View
 
 __all__ = ["KINDS", "Kind", "Memory", "Number", "enter_kind", "register"]
@@ -259,13 +261,21 @@ class Path(String):
             return raw
         if raw.startswith("/"):
             return PathName(_tidy(raw), raw)
-        base = view.file(self.slot_at)
-        if base is not None and not base.cut:
-            return PathName(_tidy(f"{base.path}/{raw}") if raw else base.path, raw)
-        if base is not None or view.file_lost(self.slot_at):
-            gap = Gap("the directory that the path starts from is not known")
-            return Cut(PathName(f"…/{raw}", raw), gap, start_missing=True)
+        if not raw and view.raw.result == -errno.ENOENT:
+            return PathName("", "")  # the call takes no empty path for its descriptor (AT_EMPTY_PATH)
+        if view.file_lost(self.slot_at):
+            gap = Missing("the directory that the path starts from is not known", address=piece.address)
+            return Cut(PathName(f"…/{raw}", raw), gap, start_missing=True) if raw else gap
+        return _joined(view.file(self.slot_at), raw)
+
+
+def _joined(base: File | None, raw: str) -> PathName | Cut:
+    if base is None:
         return PathName(raw, raw)  # there was no such directory: EBADF
+    if base.cut:
+        gap = Gap("the directory that the path starts from is not known whole")
+        return Cut(PathName(f"{base.path}/{raw}".removesuffix("/"), raw), gap, start_missing=True)
+    return PathName(_tidy(f"{base.path}/{raw}") if raw else base.path, raw)
 
 
 def _tidy(path: str) -> str:

@@ -66,7 +66,8 @@ static __always_inline void name_namespace(struct path_buffer *buffer, struct in
 }
 
 /* What a file is, and where; its header and id are filled in. file and path are
- * addresses; file is 0 for a directory that no descriptor stands for. */
+ * addresses; file is 0 for a directory that no descriptor stands for. Says whether
+ * it was told. */
 __noinline int emit_file(__u64 file, __u64 path, __u64 root)
 {
 	struct path_buffer *buffer = path_buffer();
@@ -100,8 +101,7 @@ __noinline int emit_file(__u64 file, __u64 path, __u64 root)
 		names = (void *)buffer->names;
 		__builtin_memset(names, 0, sizeof(*names));
 		name_socket(names, BPF_CORE_READ(socket, sk));
-		record_copy(&session, record, sizeof(*record) + sizeof(*names));
-		return 0;
+		return record_copy(&session, record, sizeof(*record) + sizeof(*names));
 	}
 	walk_path(path, root);
 	if (record->magic == NSFS_MAGIC)
@@ -113,8 +113,7 @@ __noinline int emit_file(__u64 file, __u64 path, __u64 root)
 	if (length > sizeof(buffer->names))
 		length = sizeof(buffer->names);
 	record->length = length;
-	record_copy(&session, record, sizeof(*record) + length);
-	return 0;
+	return record_copy(&session, record, sizeof(*record) + length);
 }
 
 /* d_unlinked(): it has a place no more. A file that never had one has itself above. */
@@ -185,7 +184,6 @@ static __always_inline __u64 file_id(struct member *member, struct task_struct *
 	if (!buffer)
 		return 0;
 	now.id = __sync_fetch_and_add(&count->ids, 1) + 1;
-	*known = now;
 	fs = BPF_CORE_READ(task, fs);
 	buffer->session = member->session;
 	buffer->file.header.type = RECORD_FILE;
@@ -198,7 +196,9 @@ static __always_inline __u64 file_id(struct member *member, struct task_struct *
 	buffer->file.slot = slot;
 	buffer->file.flags = now.flags;
 	buffer->file.bits = now.deleted ? FILE_DELETED : 0;
-	emit_file((__u64)file, (__u64)path, (__u64)fs + bpf_core_field_offset(struct fs_struct, root));
+	known->id = 0;
+	if (emit_file((__u64)file, (__u64)path, (__u64)fs + bpf_core_field_offset(struct fs_struct, root)))
+		*known = now;
 	return now.id;
 }
 

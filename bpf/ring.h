@@ -31,12 +31,14 @@ static __always_inline void record_submit(struct session *session, void *record)
 	bpf_ringbuf_submit(record, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
-/* A record that is whole in memory already. Wakes nobody: the record that it
- * belongs to follows. */
-static __always_inline void record_copy(struct session *session, void *record, __u64 size)
+/* A record that is whole in memory already; false: it is lost. Wakes nobody: the
+ * record that it belongs to follows. */
+static __always_inline bool record_copy(struct session *session, void *record, __u64 size)
 {
-	if (bpf_ringbuf_output(session->ring, record, size, BPF_RB_NO_WAKEUP))
-		count_loss(session, size);
+	if (!bpf_ringbuf_output(session->ring, record, size, BPF_RB_NO_WAKEUP))
+		return true;
+	count_loss(session, size);
+	return false;
 }
 
 static __always_inline void fill_header(struct record_header *header, __u32 type, __u64 time_ns,

@@ -42,7 +42,7 @@ def sockets(kind: str, folder: Path) -> Iterator[list[socket.socket]]:
         if kind == "netlink":
             family: int = socket.AF_NETLINK
             bound = new(family, socket.SOCK_RAW, 0)
-            bound.bind((0, 5))
+            bound.bind((0, 0))
             connected = new(family, socket.SOCK_RAW, 0)
             connected.connect((0, 2))
             yield [new(family, socket.SOCK_RAW, 0), bound, connected]

@@ -89,6 +89,7 @@ def call(
     unfinished: bool = False,
     in_progress: bool = False,
     denied: bool = False,
+    trapped: bool = False,
 ) -> bytes:
     """Return a RECORD_CALL, and before it what its arguments point to.
 
@@ -108,6 +109,7 @@ def call(
         unfinished: The thread ended inside.
         in_progress: It has not returned.
         denied: A filter answered it.
+        trapped: By a signal.
     """
     thread = pid if tid is None else tid
     flags = layouts().enums["call_flag"]
@@ -130,7 +132,8 @@ def call(
             "abi": ABIS.index(abi),
             "flags": flags["CALL_UNFINISHED"] * unfinished
             | flags["CALL_IN_PROGRESS"] * in_progress
-            | flags["CALL_DENIED"] * denied,
+            | flags["CALL_DENIED"] * denied
+            | flags["CALL_TRAPPED"] * trapped,
         },
     )
     before = b""

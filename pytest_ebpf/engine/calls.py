@@ -52,6 +52,8 @@ class RawCall(NamedTuple):
     """It had not returned when it was last asked for."""
     denied: bool
     """A seccomp filter or a tracer answered it."""
+    trapped: bool
+    """Likewise, by a SIGSYS: `result` is what the register held."""
 
 
 class Piece(NamedTuple):
@@ -137,7 +139,7 @@ class CallStore:
         self._names = _Reader(layout.structs["socket_names"], ("local_length", "remote_length", "local", "remote"))
         flags, data, bits = (layout.enums[name] for name in ("call_flag", "data_flag", "file_bit"))
         self._unfinished, self._in_progress = flags["CALL_UNFINISHED"], flags["CALL_IN_PROGRESS"]
-        self._denied = flags["CALL_DENIED"]
+        self._denied, self._trapped = flags["CALL_DENIED"], flags["CALL_TRAPPED"]
         self._cut, self._unreadable, self._at_exit = (data[f"DATA_{name}"] for name in ("CUT", "UNREADABLE", "AT_EXIT"))
         self._file_cut, self._file_deleted, self._file_socket = (
             bits[f"FILE_{name}"] for name in ("CUT", "DELETED", "SOCKET")
@@ -266,6 +268,7 @@ class CallStore:
             unfinished=bool(flags & self._unfinished),
             in_progress=bool(flags & self._in_progress),
             denied=bool(flags & self._denied),
+            trapped=bool(flags & self._trapped),
         )
 
     def pieces(self, index: int) -> tuple[Piece, ...]:

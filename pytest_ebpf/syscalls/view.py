@@ -59,8 +59,8 @@ class View:
 
     @property
     def returned(self) -> bool:
-        """Whether it came back to its caller."""
-        return not self.raw.unfinished and not self.raw.in_progress
+        """Whether it came back to its caller, with a result."""
+        return not (self.raw.unfinished or self.raw.in_progress or self.raw.trapped)
 
     @property
     def succeeded(self) -> bool:

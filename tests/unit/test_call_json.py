@@ -107,6 +107,12 @@ def test_what_failed_and_what_did_not_return_says_so_in_json() -> None:
     assert [each["in_progress"] for each in (failed, inside, denied, working)] == [False, False, False, True]
 
 
+def test_a_call_that_a_filter_answered_by_a_signal_has_no_result_in_json() -> None:
+    # Its register still holds the call's number, which for openat(2) looks like a descriptor.
+    (trapped,) = as_json({"name": "openat", "args": (-100, 0, 0), "result": 257, "denied": True, "trapped": True})
+    assert (trapped["denied"], trapped["result"], trapped["errno"], trapped["duration"]) == (True, None, None, None)
+
+
 def test_what_is_cut_or_not_known_of_a_call_says_so_in_json() -> None:
     cut, cold, fault, base = as_json(
         {

@@ -31,7 +31,7 @@ def test_a_call_is_what_its_record_says() -> None:
     got = store.call(index)
     assert got == (
         *(3, FIRST_NS, FIRST_NS + 250, START_NS, PID, 4107, 257, "native"),
-        *(((1 << 64) - 100, 0x1000, 0o2000000, 0, 0, 0), -2, (9, 0), False, False, False),
+        *(((1 << 64) - 100, 0x1000, 0o2000000, 0, 0, 0), -2, (9, 0), False, False, False, False),
     )
     assert store.pieces(index) == ()
     with pytest.raises(IndexError):

@@ -31,6 +31,15 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     return lambda name: str(folder / name)
 
 
+@pytest.fixture
+def run_directory() -> Iterator[Path]:
+    """A run of the test's own, whose broker starts with the first who connects."""
+    require_root()
+    path = launch.new_run_directory()
+    yield path
+    launch.finish(path)
+
+
 @pytest.fixture(scope="module")
 def call_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The run directory of a broker that lives as long as the module's tests.

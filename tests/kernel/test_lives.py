@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -111,6 +112,14 @@ def test_a_thread_that_is_not_the_leader_executes_and_the_process_stays_one(
     ebpf_trace.assert_exited(pid=running.pid, count=1)
 
 
+def test_the_exit_code_is_the_processs_also_where_its_first_thread_ended_before_with_another(
+    ebpf_trace: Trace, program: Callable[[str], str]
+) -> None:
+    assert subprocess.run([program("leader_first"), "5"], check=False).returncode == 5
+    process = ebpf_trace.assert_exited("leader_first", exit_code=5, count=1).one()
+    assert ebpf_trace.events.where(ThreadExit, process=process, tid=process.pid).one().exit_code == 1
+
+
 @pytest.mark.parametrize("how", ["vfork", "posix_spawn"])
 def test_a_child_of_vfork_and_posix_spawn_is_a_child_like_any_other(
     ebpf_trace: Trace, program: Callable[[str], str], how: str
@@ -191,6 +200,15 @@ def test_a_change_of_user_is_an_event_with_what_changed(ebpf_trace: Trace) -> No
     assert event.before is not None
     assert (event.before.uid, event.after.uid, event.after.euid) == (0, 1001, 1001)
     assert not ebpf_trace.events.where(CredentialChange, changed={"gid"})
+
+
+def test_a_change_of_group_that_no_program_follows_is_an_event_too(ebpf_trace: Trace) -> None:
+    require_root()
+    subprocess.run([sys.executable, "-c", "import os; os.setegid(1001)"], check=True)
+    event = ebpf_trace.events.where(CredentialChange, changed={"egid"}).one()
+    assert event.before is not None
+    assert (event.before.egid, event.after.egid, event.after.gid) == (os.getegid(), 1001, os.getgid())
+    assert event.process.egid == 1001
 
 
 def test_a_program_that_changes_no_namespace_makes_no_such_event(ebpf_trace: Trace) -> None:

@@ -60,6 +60,7 @@ def call(
         unfinished=unfinished,
         in_progress=False,
         denied=False,
+        trapped=False,
     )
     prototype = prototypes()[name]
     space = dict(memory or {})

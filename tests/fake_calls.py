@@ -67,10 +67,13 @@ def call(
     pieces: dict[tuple[int, int], Piece] = {}
     for at_exit in (False, True):
         space |= (after or {}) if at_exit else {}
-        for index, capture in enumerate(prototype.captures):
+        for index, capture in enumerate(prototype.spec().captures):
+            if capture.when and words[capture.when_arg] & capture.when_mask not in capture.when:
+                continue
+            if capture.kind == "vector" and not at_exit:
+                pieces |= {(index, piece.part): piece for piece in _list(raw, index, capture, space)}
             if capture.at_exit == at_exit and (not at_exit or result >= 0):
-                for piece in _pieces(raw, index, capture, space, limit):
-                    pieces[index, piece.part] = piece
+                pieces |= {(index, piece.part): piece for piece in _pieces(raw, index, capture, space, limit)}
     made = Syscall.__new__(Syscall)
     made.raw_call = raw
     made._made_with = None
@@ -97,11 +100,7 @@ def _pieces(raw: RawCall, index: int, capture: Capture, space: Mapping[int, byte
         length = _length(raw, capture)
         yield _piece(index, 0, address, _read(space, address, min(length, most)), most if length > most else None)
     elif capture.kind == "vector":
-        count = raw.args[capture.length_arg]
-        if not count:
-            return
-        listed = _read(space, address, count * 16)
-        yield _piece(index, 0, address, listed)
+        listed = _read(space, address, raw.args[capture.length_arg] * 16)
         left = raw.result if capture.at_exit else 1 << 62
         for at, (base, length) in enumerate(struct.iter_unpack("@QQ", listed or b"")):
             used = min(length, left)
@@ -110,6 +109,13 @@ def _pieces(raw: RawCall, index: int, capture: Capture, space: Mapping[int, byte
                 yield _piece(index, 1 + at, base, _read(space, base, min(used, limit)))
     else:
         raise NotImplementedError(capture.kind)
+
+
+def _list(raw: RawCall, index: int, capture: Capture, space: Mapping[int, bytes]) -> Iterator[Piece]:
+    """Copy a list of buffers, which is there from the start."""
+    address, count = raw.args[capture.arg], raw.args[capture.length_arg]
+    if address and count:
+        yield _piece(index, 0, address, _read(space, address, count * 16))
 
 
 def _length(raw: RawCall, capture: Capture) -> int:

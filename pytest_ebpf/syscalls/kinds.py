@@ -55,6 +55,8 @@ class Kind:
 
     portable: ClassVar[bool] = True
     """Whether it means the same in a 32-bit call: what is copied has no layout that differs there."""
+    one_of: str = ""
+    """Where its names are, if all of its low 32 bits have one (`pytest_ebpf.syscalls.flagsets`)."""
 
     def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str]) -> None:
         """Prepare it.
@@ -158,6 +160,7 @@ class Flag(Kind):
         """
         super().__init__(at, names, parameters)
         self._mask, self._make = (1 << bits) - 1, named(parameters[0])
+        self.one_of = parameters[0]
 
     def value(self, view: View) -> Any:
         """Return the number with its names."""

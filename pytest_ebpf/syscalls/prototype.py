@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_ebpf.syscalls import buffers, kinds, structures  # noqa: F401 - they enter their kinds
 from pytest_ebpf.syscalls.prototypes import PROTOTYPES
 from pytest_ebpf.syscalls.results import RESULTS, Result
-from pytest_ebpf.syscalls.table import CallSpec, Capture, Slot, merged
+from pytest_ebpf.syscalls.table import CallSpec, Capture, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,10 +19,18 @@ if TYPE_CHECKING:
     from pytest_ebpf.syscalls.kinds import Kind
     from pytest_ebpf.syscalls.view import View
 
-__all__ = ["Prototype", "Variant", "prototypes"]
+__all__ = ["Meant", "Prototype", "Variant", "prototypes"]
 
 _ARGUMENT = re.compile(r"(\w+)(?:#(\d)(?:/(\d))?)?:(\w+)(?:@(\w+)|\(([\w, ]*)\))?")
 _CONDITION = re.compile(r"(\w+)(=|!)([\w|]+)")
+
+
+class Meant(NamedTuple):
+    """With which values of another argument something is copied."""
+
+    arg: int
+    flagset: str
+    names: frozenset[str]
 
 
 class Variant(NamedTuple):
@@ -32,6 +41,8 @@ class Variant(NamedTuple):
     arguments: Mapping[str, Kind]
     """Those that the call is made with."""
     result: Result
+    meant: Meant | None
+    """What the kernel side can know of the conditions; None: nothing."""
 
 
 class Prototype(NamedTuple):
@@ -44,6 +55,8 @@ class Prototype(NamedTuple):
     variants: tuple[Variant, ...]
     captures: tuple[Capture, ...]
     """All its arguments', in order: `pytest_ebpf.engine.calls.Piece.capture` is an index into them."""
+    meant: tuple[Meant | None, ...]
+    """Of each of them, for which values of another argument it is; None: for all."""
     slots: tuple[Slot, ...]
     """All its arguments', in order, and its result's: `RawCall.files` are theirs."""
     moves: bool
@@ -51,7 +64,9 @@ class Prototype(NamedTuple):
 
     def spec(self) -> CallSpec:
         """Return what the kernel side does."""
-        return CallSpec(self.captures, self.slots, self.moves)
+        pairs = zip(self.captures, self.meant, strict=True)
+        captures = (capture if meant is None else _limited(capture, meant) for capture, meant in pairs)
+        return CallSpec(tuple(captures), self.slots, self.moves)
 
     def of(self, view: View) -> tuple[Mapping[str, Kind], Result]:
         """Return the arguments that a call is made with, and what its result is."""
@@ -68,19 +83,53 @@ def _holds(value: object, names: frozenset[str], wanted: bool) -> bool:  # noqa:
     return bool(found & names) is wanted
 
 
+_WINDOW = 64
+"""Values that `Capture.when` can tell apart."""
+
+
+def _limited(capture: Capture, meant: Meant) -> Capture:
+    """Let the kernel side copy something for some values of an argument only; for more, if they lie far apart."""
+    # Needed when the wheel is built, not to decode.
+    from pytest_ebpf.syscalls.flags import EnumSet  # noqa: PLC0415
+    from pytest_ebpf.syscalls.flagsets import FLAGSETS  # noqa: PLC0415
+
+    known = FLAGSETS[meant.flagset]
+    values = {known.values[name] & 0xFFFFFFFF for name in meant.names if name in known.values}
+    if not values or not isinstance(known, EnumSet):
+        return capture
+    mask = 0xFFFFFFFF
+    if max(values) - min(values) >= _WINDOW:
+        mask = _WINDOW - 1
+        values = {value & mask for value in values}
+    return replace(capture, when=tuple(sorted(values)), when_arg=meant.arg, when_mask=mask)
+
+
 class _Layout:
     """Captures and slots, as one argument after the other asks for them."""
 
     def __init__(self) -> None:
         self.captures: list[Capture] = []
+        self.meant: list[Meant | None] = []
         self.slots: list[Slot] = []
 
-    def place(self, kind: Kind) -> None:
+    def place(self, kind: Kind, meant: Meant | None) -> None:
         """Find room for a kind's; what another one of the same call asks for already is shared."""
-        kind.first = merged(self.captures, kind.captures())
+        kind.first = self._captures(kind.captures(), meant)
         slot = kind.slot()
         if slot is not None:
             kind.slot_at = self._slot(slot)
+
+    def _captures(self, wanted: Sequence[Capture], meant: Meant | None) -> int:
+        """Return the index of the first. A longer one does not serve: it may end where nothing is mapped."""
+        count = len(wanted)
+        for at in range(len(self.captures) - count + 1):
+            if tuple(self.captures[at : at + count]) == tuple(wanted):
+                for place in range(at, at + count):
+                    self.meant[place] = _either(self.meant[place], meant)
+                return at
+        self.captures += wanted
+        self.meant += [meant] * count
+        return len(self.captures) - count
 
     def share(self, kind: Kind, others: Mapping[str, Kind]) -> None:
         """Let the descriptor of a directory know what the path found there that starts from it."""
@@ -96,6 +145,12 @@ class _Layout:
         if slot not in self.slots:
             self.slots.append(slot)
         return self.slots.index(slot)
+
+
+def _either(one: Meant | None, other: Meant | None) -> Meant | None:
+    if one is None or other is None or one[:2] != other[:2]:
+        return None
+    return one._replace(names=one.names | other.names)
 
 
 def _arguments(text: str, names: Sequence[str], *, portable: bool) -> Iterator[tuple[str, Kind]]:
@@ -114,7 +169,14 @@ def _variant(line: str, names: Sequence[str], base: Mapping[str, Kind], result: 
     own = dict(_arguments(head, names, portable=portable))
     last = max(names.index(name) for name, *_ in conditions)
     passed = {name: own.get(name, kind) for name, kind in base.items() if name in own or names.index(name) <= last}
-    return Variant(conditions, passed, _result(tail.split()[0]) if tail else result)
+    return Variant(conditions, passed, _result(tail.split()[0]) if tail else result, _meant(conditions, base))
+
+
+def _meant(conditions: Iterable[tuple[str, tuple[frozenset[str], bool]]], base: Mapping[str, Kind]) -> Meant | None:
+    for name, (of, wanted) in conditions:
+        if wanted and base[name].one_of:
+            return Meant(base[name].at, base[name].one_of, of)
+    return None
 
 
 def _result(text: str) -> Result:
@@ -142,9 +204,9 @@ def _parse(line: str, variants: Iterable[str], *, portable: bool, backwards: boo
     result = _result(words[0])
     others = tuple(_variant(each, names, arguments, result, portable=portable) for each in variants)
     layout = _Layout()
-    for each in (arguments, *(variant.arguments for variant in others)):
-        for kind in each.values():
-            layout.place(kind)
+    for each, meant in ((arguments, None), *((variant.arguments, variant.meant) for variant in others)):
+        for argument, kind in each.items():
+            layout.place(kind, None if kind is arguments[argument] else meant)
             layout.share(kind, each)
     for of in (result, *(variant.result for variant in others)):
         layout.place_result(of)
@@ -154,6 +216,7 @@ def _parse(line: str, variants: Iterable[str], *, portable: bool, backwards: boo
         result,
         others,
         tuple(layout.captures),
+        tuple(layout.meant),
         tuple(layout.slots),
         moves="!moves" in words,
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-__all__ = ["CallSpec", "Capture", "Slot", "call_specs", "merged"]
+__all__ = ["CallSpec", "Capture", "Slot", "call_specs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +49,6 @@ class CallSpec:
     files: tuple[Slot, ...]
     moves: bool = False
     """Whether it may change the paths of files that it does not name."""
-
-
-def merged(captures: list[Capture], wanted: Sequence[Capture]) -> int:
-    """Add captures to a call's, sharing what is there; return the index of the first.
-
-    Of two that differ only in the number of bytes, the longer serves both.
-    """
-    for at in range(len(captures) - len(wanted) + 1):
-        there = captures[at : at + len(wanted)]
-        if all(replace(old, size=0) == replace(new, size=0) for old, new in zip(there, wanted, strict=True)) and all(
-            old.length == "fixed" or old.size == new.size for old, new in zip(there, wanted, strict=True)
-        ):
-            captures[at : at + len(wanted)] = [
-                replace(old, size=max(old.size, new.size)) for old, new in zip(there, wanted, strict=True)
-            ]
-            return at
-    captures += wanted
-    return len(captures) - len(wanted)
 
 
 def call_specs(machine: str) -> Mapping[tuple[str, int], CallSpec]:

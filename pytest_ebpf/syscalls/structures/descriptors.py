@@ -70,8 +70,10 @@ class Request(int):
 class RequestKind(Kind):
     """What ioctl(2) is asked for."""
 
+    one_of = "ioctl_requests"
+
     def value(self, view: View) -> Any:
         """Return the number with its name."""
         number = view.word(self.at) & 0xFFFFFFFF
-        found = named("ioctl_requests")(number)
+        found = named(self.one_of)(number)
         return found if found.name is not None else Request(number)

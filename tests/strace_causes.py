@@ -99,6 +99,7 @@ CAUSES = (
     ),
     Cause("How large a handle has to be", "name_to_handle_at", r"(\{handle_bytes=\d+) => \d+\}", r"\1}"),
     Cause("The end of an extended attribute", "[lf]?[gs]etxattr", r'\\0", (\d+)', r'", \1', "ours"),
+    Cause("Data of asynchronous writes", "io_submit", rf"aio_buf=(?:{_STRING}|0x[0-9a-f]+)", "aio_buf=BUF", "both"),
     Cause("Pages in core", "mincore", r", (?:\[[0-9, ]+\]|0x[0-9a-f]+)(?=\0)", ", VEC", "both"),
     Cause("Long paths", ".*", r'("(?:[^"\\]|\\.){4095})(?:[^"\\]|\\.)"\.\.\.', r'\1"...', "ours"),
     Cause(

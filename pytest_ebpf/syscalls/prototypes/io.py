@@ -33,10 +33,10 @@ process_vm_readv pid:pid local_iov:iovec(liovcnt, out) liovcnt:ulong remote_iov:
                 riovcnt:ulong flags:ulong -> size
 process_vm_writev pid:pid local_iov:iovec(liovcnt) liovcnt:ulong remote_iov:iovec(riovcnt, addresses) \
                 riovcnt:ulong flags:ulong -> size
-io_setup        nr_events:uint ctx_idp:pointer(inout) -> int
+io_setup        nr_events:uint ctx_idp:pointer(out) -> int
 io_destroy      ctx_id:ptr -> int
-io_submit       ctx_id:ptr nr:long iocbpp:ptr -> int
-io_cancel       ctx_id:ptr iocb:ptr result:ptr -> int
+io_submit       ctx_id:ptr nr:long iocbpp:iocbs(nr) -> int
+io_cancel       ctx_id:ptr iocb:iocb result:io_event(out) -> int
 io_getevents    ctx_id:ptr min_nr:long nr:long events:io_event_list(result, out) timeout:timespec -> int
 io_pgetevents   ctx_id:ptr min_nr:long nr:long events:io_event_list(result, out) timeout:timespec usig:ptr -> int
 io_uring_setup  entries:uint params:io_uring_params -> fd

@@ -171,6 +171,8 @@ def _argument(value: object, where: str, notes: _Notes) -> Any:  # noqa: PLR0911
     if isinstance(value, tuple | frozenset):
         items = sorted(value) if isinstance(value, frozenset) else value
         return [_argument(each, f"{where}[{at}]", notes) for at, each in enumerate(items)]
+    if isinstance(value, Process):
+        return reference(value)
     parts = _parts(value)
     if parts:
         return {name: _argument(each, f"{where}.{name}", notes) for name, each in parts.items()}

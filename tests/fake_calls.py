@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ebpf.engine.calls import Piece, RawCall
 from pytest_ebpf.syscalls.call import Syscall
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["call", "file"]
 
 _STRUCTURE, _STRING = 4096, 4095
+_INTERRUPTED = range(-516, -511)  # -ERESTARTSYS to -ERESTART_RESTARTBLOCK, linux/errno.h
 
 
 def file(path: str, kind: str = "directory", **more: Any) -> File:
@@ -70,10 +71,11 @@ def call(
         for index, capture in enumerate(prototype.spec().captures):
             if capture.when and words[capture.when_arg] & capture.when_mask not in capture.when:
                 continue
-            if capture.kind == "vector" and not at_exit:
-                pieces |= {(index, piece.part): piece for piece in _list(raw, index, capture, space)}
-            if capture.at_exit == at_exit and (not at_exit or result >= 0):
-                pieces |= {(index, piece.part): piece for piece in _pieces(raw, index, capture, space, limit)}
+            filled = result in _INTERRUPTED if capture.interrupted else result >= 0
+            found = [] if at_exit else list(_list(raw, index, capture, space))
+            if capture.at_exit == at_exit and (not at_exit or filled):
+                found += _pieces(raw, index, capture, space, _Limits(limit, memory or {}))
+            pieces |= {(index, piece.part): piece for piece in found}
     made = Syscall.__new__(Syscall)
     made.raw_call = raw
     made._made_with = None
@@ -82,51 +84,113 @@ def call(
     return made
 
 
-def _pieces(raw: RawCall, index: int, capture: Capture, space: Mapping[int, bytes], limit: int) -> Iterator[Piece]:
+class _Limits(NamedTuple):
+    data: int
+    """Bytes of data to copy."""
+    before: Mapping[int, bytes]
+    """The caller's memory as it was when the call was entered: how much room it says there is."""
+
+
+def _pieces(raw: RawCall, index: int, capture: Capture, space: Mapping[int, bytes], limits: _Limits) -> Iterator[Piece]:
     address = raw.args[capture.arg]
-    if not address or (capture.data and not limit and capture.kind == "bytes"):
+    if not address or (capture.data and not limits.data and capture.kind == "bytes"):
         return
+    address += capture.skip
     if capture.kind == "string":
         data = _read(space, address)
         text = None if data is None else data.partition(b"\0")[0]
         yield _piece(index, 0, address, text, _STRING + 1 if text and len(text) > _STRING else None)
     elif capture.kind == "bytes":
-        if capture.indirect:
-            pointed = _read(space, address, 8)
-            address = 0 if pointed is None else struct.unpack("@Q", pointed)[0]
-            if not address:
-                return
-        most = limit if capture.data else _STRUCTURE
-        length = _length(raw, capture)
-        yield _piece(index, 0, address, _read(space, address, min(length, most)), most if length > most else None)
+        yield from _bytes(raw, index, capture, space, limits, address)
     elif capture.kind == "vector":
-        listed = _read(space, address, raw.args[capture.length_arg] * 16)
-        left = raw.result if capture.at_exit else 1 << 62
-        for at, (base, length) in enumerate(struct.iter_unpack("@QQ", listed or b"")):
-            used = min(length, left)
-            left -= used
-            if used and limit and capture.data:
-                yield _piece(index, 1 + at, base, _read(space, base, min(used, limit)))
+        count = raw.args[capture.length_arg]
+        yield from _buffers(
+            index, 1, _read(space, address, count * 16), space, limits.data * capture.data, raw, capture
+        )
+    elif capture.kind == "message":
+        yield from _message(index, 0, address, raw, capture, space, limits)
+    elif capture.kind == "messages":
+        count = raw.result if capture.length == "result" else raw.args[capture.length_arg]
+        for at in range(count):
+            yield from _message(index, at * 128, address + at * 64, raw, capture, space, limits)
     else:
         raise NotImplementedError(capture.kind)
 
 
+def _bytes(
+    raw: RawCall, index: int, capture: Capture, space: Mapping[int, bytes], limits: _Limits, address: int
+) -> Iterator[Piece]:
+    if capture.indirect:
+        pointed = _read(space, address, 8)
+        address = 0 if pointed is None else struct.unpack("@Q", pointed)[0]
+        if not address:
+            return
+    most = limits.data if capture.data else _STRUCTURE
+    length = _length(raw, capture, space)
+    if capture.length == "at_pointer":
+        most = min(most, _length(raw, capture, limits.before))
+    yield _piece(index, 0, address, _read(space, address, min(length, most)), most if length > most else None)
+
+
+def _buffers(
+    index: int, first: int, listed: bytes | None, space: Mapping[int, bytes], limit: int, raw: RawCall, capture: Capture
+) -> Iterator[Piece]:
+    left = raw.result if capture.at_exit else 1 << 62
+    for at, (base, length) in enumerate(struct.iter_unpack("@QQ", listed or b"")):
+        used = min(length, left)
+        left -= used
+        if used and limit:
+            yield _piece(index, first + at, base, _read(space, base, min(used, limit)))
+
+
+def _message(
+    index: int,
+    base: int,
+    address: int,
+    raw: RawCall,
+    capture: Capture,
+    space: Mapping[int, bytes],
+    limits: _Limits,
+) -> Iterator[Piece]:
+    header = _read(space, address, 56)
+    yield _piece(index, base, address, header)
+    if header is None:
+        return
+    name, length, vector, count, control, control_length = struct.unpack_from("@QI4xQQQQ", header)
+    room = _read(limits.before, address, 56) if capture.at_exit else header
+    length = min(length, struct.unpack_from("@I", room or bytes(56), 8)[0])
+    listed = _read(space, vector, count * 16) if vector else None
+    for part, there, data in (
+        *((1, name, length and _read(space, name, length)), (2, vector, listed)),
+        (3, control, control_length and _read(space, control, control_length)),
+    ):
+        if there and data != 0:
+            yield _piece(index, base + part, there, data)
+    transferred = raw
+    if capture.kind == "messages" and capture.at_exit:
+        (size,) = struct.unpack("@I", _read(space, address + 56, 4) or bytes(4))
+        transferred = raw._replace(result=size)
+    yield from _buffers(index, base + 4, listed, space, limits.data * capture.data, transferred, capture)
+
+
 def _list(raw: RawCall, index: int, capture: Capture, space: Mapping[int, bytes]) -> Iterator[Piece]:
-    """Copy a list of buffers, which is there from the start."""
+    """Copy what is there from the start: a list of buffers, the head of a message."""
     address, count = raw.args[capture.arg], raw.args[capture.length_arg]
-    if address and count:
-        yield _piece(index, 0, address, _read(space, address, count * 16))
+    size = {"vector": count * 16, "message": 56}.get(capture.kind, 0)
+    if address and size:
+        yield _piece(index, 0, address, _read(space, address, size))
 
 
-def _length(raw: RawCall, capture: Capture) -> int:
+def _length(raw: RawCall, capture: Capture, space: Mapping[int, bytes]) -> int:
     counted = raw.args[capture.length_arg]
     return {
-        "fixed": capture.size,
-        "arg": capture.size * counted,
-        "result": capture.size * max(raw.result, 0),
-        "filled": capture.size * min(max(raw.result, 0), counted),
-        "bits": (counted + 63) // 64 * 8,
-    }[capture.length]
+        "fixed": lambda: capture.size,
+        "arg": lambda: capture.size * counted,
+        "result": lambda: capture.size * max(raw.result, 0),
+        "filled": lambda: capture.size * min(max(raw.result, 0), counted),
+        "bits": lambda: (counted + 63) // 64 * 8,
+        "at_pointer": lambda: int.from_bytes(_read(space, counted, 4) or b"", "little"),
+    }[capture.length]()
 
 
 def _read(space: Mapping[int, bytes], address: int, length: int | None = None) -> bytes | None:

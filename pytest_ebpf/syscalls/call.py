@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.errors import TraceIncomplete
 from pytest_ebpf.syscalls.files import file_of
 from pytest_ebpf.syscalls.numbers import name_of
+from pytest_ebpf.syscalls.pids import life_of_child, life_of_number
 from pytest_ebpf.syscalls.prototype import prototypes
 from pytest_ebpf.syscalls.results import Result
 from pytest_ebpf.syscalls.values import Missing, Unreadable
@@ -71,7 +73,12 @@ class Syscall:
         store = window.history.calls
         self.raw_call: RawCall = store.call(index)
         # At once: the store forgets when the next test's window opens.
-        self.view = View(self.raw_call, store.pieces(index), lambda number: _file(store, number))
+        self.view = View(
+            self.raw_call,
+            store.pieces(index),
+            lambda number: _file(store, number),
+            functools.partial(_process, window, self.raw_call),
+        )
 
     @property
     def prototype(self) -> Prototype | None:
@@ -247,3 +254,11 @@ class Syscall:
 def _file(store: CallStore, number: int) -> File | None:
     raw = store.file(number)
     return None if raw is None else file_of(raw)
+
+
+def _process(window: Window, call: RawCall, number: int, child: bool) -> Process | None:  # noqa: FBT001 - see `View`
+    from pytest_ebpf.processes import Process  # noqa: PLC0415 - heavy
+
+    window.history.update()
+    life = (life_of_child if child else life_of_number)(number, call, window.history)
+    return None if life is None else Process(life, window)

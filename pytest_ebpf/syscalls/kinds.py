@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_ebpf.engine.calls import Piece
-    from pytest_ebpf.syscalls.values import File
+    from pytest_ebpf.syscalls.values import File, Pid
     from pytest_ebpf.syscalls.view import View
 
 __all__ = ["KINDS", "Kind", "Memory", "Number", "enter_kind", "register"]
@@ -133,6 +133,19 @@ class Number(Kind):
 
 for _name, (_bits, _make) in SCALARS.items():
     register(_name, _bits, _make)(Number)
+
+
+@register("pid")
+class ProcessId(Number):
+    """A process or a thread, or with 0 and negative numbers what the call says that they are."""
+
+    def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str]) -> None:
+        """Prepare it; see `Kind`."""
+        super().__init__(at, names, parameters, bits=-32)
+
+    def value(self, view: View) -> Pid:
+        """Return the number with what finds the process."""
+        return view.pid(view.signed(self.at, 32))
 
 
 @register("ptr")

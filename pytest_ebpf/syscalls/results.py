@@ -10,6 +10,7 @@ from pytest_ebpf.syscalls.values import Descriptor, Hex, Permissions, Pointer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_ebpf.syscalls.values import Pid
     from pytest_ebpf.syscalls.view import View
 
 __all__ = ["RESULTS", "Result"]
@@ -44,6 +45,22 @@ class DescriptorResult(Result):
     def value(self, view: View) -> Descriptor:
         """Return the number and the file."""
         return Descriptor(view.raw.result, view.file(self.slot_at))
+
+
+class PidResult(Result):
+    """A process or a thread."""
+
+    def value(self, view: View) -> Pid:
+        """Return its number, with what finds it."""
+        return view.pid(view.raw.result)
+
+
+class ChildResult(Result):
+    """A new process or thread."""
+
+    def value(self, view: View) -> Pid:
+        """Return its number, with what finds it."""
+        return view.pid(view.raw.result, child=True)
 
 
 class AddressResult(Result):
@@ -158,7 +175,8 @@ class NoResult(Result):
 RESULTS: dict[str, Callable[..., Result]] = {
     "int": Result,
     "size": Result,
-    "pid": Result,
+    "pid": PidResult,
+    "child": ChildResult,
     "fd": DescriptorResult,
     "address": AddressResult,
     "octal": OctalResult,

@@ -83,7 +83,6 @@ SCALARS: dict[str, tuple[int, Callable[[int], Any]]] = {
     "octal": (32, Octal),
     "size": (64, int),
     "status": (-32, int),
-    "pid": (-32, int),
     "id": (32, identifier),
     "mode": (16, Permissions),  # umode_t
     "file_mode": (16, named("file_mode")),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from pytest_ebpf.processes import Process
+
 __all__ = [
     "Descriptor",
     "Device",
@@ -28,6 +30,7 @@ __all__ = [
     "Octal",
     "PathName",
     "Permissions",
+    "Pid",
     "Pointed",
     "Pointer",
     "Unreadable",
@@ -139,6 +142,25 @@ class Pointed(int):
         return f"[{written(self._number)}]" + ("" if self.after in (None, self) else f" => {self.after}")
 
     __str__ = __repr__
+
+
+class Pid(int):
+    """A process, or a thread, by the number that the caller counts it with: in its own pid namespace.
+
+    `process` is what it is, whose `pid` is the number that the test counts it with.
+    """
+
+    _find: Callable[[], Process | None] | None = None
+
+    def found_by(self, find: Callable[[], Process | None]) -> Self:
+        """Learn what finds the process; for this package's own."""
+        self._find = find
+        return self
+
+    @property
+    def process(self) -> Process | None:
+        """The process, or whose thread it is; None: it is none of the session's, or not known."""
+        return None if self._find is None else self._find()
 
 
 class Device(int):

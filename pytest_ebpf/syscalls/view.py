@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_ebpf.syscalls.values import Missing, Unreadable
+from pytest_ebpf.syscalls.values import Missing, Pid, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_ebpf.engine.calls import Piece, RawCall
+    from pytest_ebpf.processes import Process
     from pytest_ebpf.syscalls.values import File
 
 __all__ = ["Store", "View"]
@@ -32,18 +33,26 @@ class Store(Protocol):
 class View:
     """What is known of one call."""
 
-    __slots__ = ("_file", "_parts", "raw")
+    __slots__ = ("_file", "_parts", "_process", "raw")
 
-    def __init__(self, raw: RawCall, pieces: Sequence[Piece], file: Callable[[int], File | None]) -> None:
+    def __init__(
+        self,
+        raw: RawCall,
+        pieces: Sequence[Piece],
+        file: Callable[[int], File | None],
+        process: Callable[[int, bool], Process | None] | None = None,
+    ) -> None:
         """Take a record.
 
         Args:
             raw: The record itself.
             pieces: What its arguments point to.
             file: Returns what the file of an id is; None: it is not known.
+            process: Returns which process a number is that the caller counts with, and whether it is the child
+                that the call made; None: it is not known.
         """
         self.raw = raw
-        self._file = file
+        self._file, self._process = file, process
         self._parts: dict[int, dict[int, Piece]] = {}
         for piece in pieces:
             self._parts.setdefault(piece.capture, {})[piece.part] = piece
@@ -87,6 +96,16 @@ class View:
     def file_lost(self, slot: int | None) -> bool:
         """Whether there was something in a file slot, and its record was lost."""
         return slot is not None and bool(self.raw.files[slot]) and self._file(self.raw.files[slot]) is None
+
+    def pid(self, number: int, *, child: bool = False) -> Pid:
+        """Return a process's number with what finds the process.
+
+        Args:
+            number: As the caller counts.
+            child: Whether the call made it.
+        """
+        find = self._process
+        return Pid(number) if find is None else Pid(number).found_by(lambda: find(number, child))
 
     def unread(self, address: int, what: str = "it") -> Missing | Unreadable:
         """Return what stands for memory that could not be read."""

@@ -1,11 +1,11 @@
 """Processes and threads: made, executed, waited for, limited, scheduled."""
 
 PROTOTYPES = """
-fork            -> pid
-vfork           -> pid
+fork            -> child
+vfork           -> child
 clone           stack#1:ptr flags#0:flags64(clone_flags) parent_tid#2:clone_parent_tid tls#4/3:clone_tls \
-                child_tid#3/4:clone_child_tid -> pid
-clone3          cl_args:clone_args size:size -> pid
+                child_tid#3/4:clone_child_tid -> child
+clone3          cl_args:clone_args size:size -> child
 execve          path:path argv:strings envp:ptr -> int
 execveat        dirfd:dirfd path:path@dirfd argv:strings envp:ptr flags:flags(at_flags) -> int
 exit            status:int -> none

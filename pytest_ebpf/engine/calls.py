@@ -11,11 +11,11 @@ from pytest_ebpf.engine.native import library
 from pytest_ebpf.engine.records import path_of_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pytest_ebpf.engine.layout import StructLayout
 
-__all__ = ["ABIS", "CallCount", "CallStore", "Piece", "RawCall", "RawFile"]
+__all__ = ["ABIS", "CallCount", "CallStore", "Piece", "RawCall", "RawFile", "Span"]
 
 ABIS = ("native", "compat", "x32")
 """By ``enum call_abi``: x86-64 or arm64; ia32 or AArch32; x32."""
@@ -93,6 +93,17 @@ class RawFile(NamedTuple):
     """Address as ``getsockname(2)`` gives it; None: it has none."""
     remote: bytes | None
     """The same of ``getpeername(2)``."""
+
+
+class Span(NamedTuple):
+    """A process, and the time in which its calls were entered (CLOCK_MONOTONIC ns)."""
+
+    host_pid: int
+    start_ns: int
+    """Of the process."""
+    from_ns: int = 0
+    to_ns: int = (1 << 64) - 1
+    """Not any more."""
 
 
 class CallCount(NamedTuple):
@@ -178,7 +189,9 @@ class CallStore:
         first: int,
         last: int,
         wanted: Iterable[tuple[str, int]] | None,
-        processes: Iterable[tuple[int, int]] | None,
+        spans: Iterable[Span] | None,
+        *,
+        unwanted: bool = False,
     ) -> tuple[Any, list[Any]]:
         """Return a ``struct pe_call_filter`` and what must live as long as it."""
         ffi = self._ffi
@@ -190,14 +203,14 @@ class CallStore:
             for abi, number in wanted:
                 bit = ABIS.index(abi) * _NUMBERS + number
                 bits[bit // 8] |= 1 << bit % 8
-            made.wanted = ffi.from_buffer("const uint8_t[]", bits)
+            made.wanted, made.unwanted = ffi.from_buffer("const uint8_t[]", bits), unwanted
             kept.append(bits)
-        if processes is not None:
-            keys = sorted(processes)
-            listed = ffi.new("struct pe_process[]", max(len(keys), 1))
-            for place, (pid, start_ns) in zip(listed, keys, strict=False):
-                place.pid, place.start_ns = pid, start_ns
-            made.processes, made.process_count = listed, len(keys)
+        if spans is not None:
+            keys = sorted(spans)
+            listed = ffi.new("struct pe_span[]", max(len(keys), 1))
+            for place, span in zip(listed, keys, strict=False):
+                place.pid, place.start_ns, place.from_ns, place.to_ns = span
+            made.spans, made.span_count = listed, len(keys)
             kept.append(listed)
         return made, kept
 
@@ -206,7 +219,7 @@ class CallStore:
         first: int,
         last: int,
         wanted: Iterable[tuple[str, int]] | None = None,
-        processes: Iterable[tuple[int, int]] | None = None,
+        spans: Iterable[Span] | None = None,
     ) -> Sequence[int]:
         """Return the places of calls, by the time when they were entered.
 
@@ -214,13 +227,13 @@ class CallStore:
             first: Window, of the call's entry.
             last: The same; it may be the first.
             wanted: ABI and number of those to find; None: all.
-            processes: ``host_pid`` and ``start_ns`` of those whose calls to find; None: all.
+            spans: Whose calls to find, and entered when; None: all.
 
         Returns:
             What `call`, `pieces` take, until `forget` is called. Of a call that was seen in progress and
             then returned, only the latter.
         """
-        made, kept = self._filter(first, last, wanted, processes)
+        made, kept = self._filter(first, last, wanted, spans)
         found = bytearray(4 * len(self))
         count = self._lib.pe_calls_select(self._calls, made, self._ffi.from_buffer("uint32_t[]", found))
         del kept
@@ -228,23 +241,62 @@ class CallStore:
             raise MemoryError
         return memoryview(found)[: 4 * count].cast("I")
 
+    def narrow(
+        self,
+        places: Sequence[int],
+        wanted: Iterable[tuple[str, int]] | None = None,
+        spans: Iterable[Span] | None = None,
+        *,
+        unwanted: bool = False,
+    ) -> Sequence[int]:
+        """Return those of some places whose calls pass, in the same order.
+
+        Args:
+            places: As `select` returned them.
+            wanted: As of `select`.
+            spans: As of `select`.
+            unwanted: Return those that `wanted` does not list.
+        """
+        made, kept = self._filter(0, 0, wanted, spans, unwanted=unwanted)
+        found = bytearray(4 * len(places))
+        count = self._lib.pe_calls_narrow(
+            self._calls,
+            made,
+            self._ffi.from_buffer("uint32_t[]", places),
+            len(places),
+            self._ffi.from_buffer("uint32_t[]", found),
+        )
+        del kept
+        return memoryview(found)[: 4 * count].cast("I")
+
     def count(
         self,
         first: int,
         last: int,
         wanted: Iterable[tuple[str, int]] | None = None,
-        processes: Iterable[tuple[int, int]] | None = None,
+        spans: Iterable[Span] | None = None,
     ) -> list[CallCount]:
         """Count the calls that `select` would find, by ABI and number."""
-        made, kept = self._filter(first, last, wanted, processes)
+        made, kept = self._filter(first, last, wanted, spans)
+        counts = self._counts(lambda out, room: self._lib.pe_calls_count(self._calls, made, out, room))
+        del kept
+        return counts
+
+    def count_places(self, places: Sequence[int]) -> list[CallCount]:
+        """Count the calls at some places, by ABI and number."""
+        listed = self._ffi.from_buffer("uint32_t[]", places)
+        return self._counts(
+            lambda out, room: self._lib.pe_calls_count_places(self._calls, listed, len(places), out, room)
+        )
+
+    def _counts(self, count: Callable[[Any, int], int]) -> list[CallCount]:
         room = _KINDS
         while True:
             counts = self._ffi.new("struct pe_call_count[]", room)
-            found = self._lib.pe_calls_count(self._calls, made, counts, room)
+            found = count(counts, room)
             if found >= 0:
                 break
             room *= 2
-        del kept
         return [
             CallCount(ABIS[each.abi], each.number, each.calls, each.errors, each.time_ns) for each in counts[0:found]
         ]

@@ -397,7 +397,7 @@ uint64_t pe_calls_memory(const struct pe_calls *calls)
 
 static int compare_processes(const void *left, const void *right)
 {
-	const struct pe_process *one = left, *other = right;
+	const struct pe_span *one = left, *other = right;
 
 	if (one->pid != other->pid)
 		return one->pid < other->pid ? -1 : 1;
@@ -406,23 +406,41 @@ static int compare_processes(const void *left, const void *right)
 	return 0;
 }
 
+/* Whether one of the spans, of which a process may have several, holds a call. */
+static bool is_within(const struct pe_call_filter *filter, const struct call_record *call)
+{
+	struct pe_span key = { .pid = call->header.host_pid, .start_ns = call->header.start_ns };
+	const struct pe_span *end = filter->spans + filter->span_count;
+	const struct pe_span *span = bsearch(&key, filter->spans, filter->span_count, sizeof(key), compare_processes);
+
+	if (!span)
+		return false;
+	while (span > filter->spans && !compare_processes(span - 1, &key))
+		span--;
+	for (; span < end && !compare_processes(span, &key); span++)
+		if (call->entered_ns >= span->from_ns && call->entered_ns < span->to_ns)
+			return true;
+	return false;
+}
+
+static bool is_wanted(const struct pe_call_filter *filter, const struct call_record *call)
+{
+	uint64_t bit = (uint64_t)call->abi * PE_CALL_NUMBERS + call->number;
+	bool listed = call->number < PE_CALL_NUMBERS && call->abi < CALL_ABIS &&
+		      filter->wanted[bit / 8] >> bit % 8 & 1;
+
+	return listed != filter->unwanted;
+}
+
 static bool passes(const struct pe_call_filter *filter, const struct call_record *call)
 {
-	struct pe_process process = { call->header.start_ns, call->header.host_pid };
-	uint64_t bit;
+	return (!filter->wanted || is_wanted(filter, call)) && (!filter->spans || is_within(filter, call));
+}
 
-	if (call->flags & SUPERSEDED || call->header.window < filter->first ||
-	    call->header.window > filter->last)
-		return false;
-	if (filter->wanted) {
-		if (call->number >= PE_CALL_NUMBERS || call->abi >= CALL_ABIS)
-			return false;
-		bit = (uint64_t)call->abi * PE_CALL_NUMBERS + call->number;
-		if (!(filter->wanted[bit / 8] >> bit % 8 & 1))
-			return false;
-	}
-	return !filter->processes || bsearch(&process, filter->processes, filter->process_count,
-					     sizeof(process), compare_processes);
+static bool is_of_windows(const struct pe_call_filter *filter, const struct call_record *call)
+{
+	return !(call->flags & SUPERSEDED) && call->header.window >= filter->first &&
+	       call->header.window <= filter->last;
 }
 
 /* Sorts by the time of entry: calls come in the order of their return. A radix
@@ -479,43 +497,83 @@ int64_t pe_calls_select(const struct pe_calls *calls, const struct pe_call_filte
 	uint64_t count = 0;
 
 	for (uint64_t i = 0; i < calls->count; i++)
-		if (passes(filter, &calls->entries[i].call))
+		if (is_of_windows(filter, &calls->entries[i].call) && passes(filter, &calls->entries[i].call))
 			out[count++] = i;
 	return sort_by_entry(calls, out, count) ?: (int64_t)count;
 }
 
-/* Counts by ABI and number; returns how many there are, or -ENOMEM, or -E2BIG if
- * there are more than max. Calls that have not returned are no errors and took no
- * time that is known. */
+/* Writes those of some places that pass, whatever their window, in the same order.
+ * Also those of which more is known by now: who asked for them has them as they
+ * were. Returns how many. */
+uint64_t pe_calls_narrow(const struct pe_calls *calls, const struct pe_call_filter *filter, const uint32_t *places,
+			 uint64_t place_count, uint32_t *out)
+{
+	uint64_t count = 0;
+
+	for (uint64_t i = 0; i < place_count; i++)
+		if (places[i] < calls->count && passes(filter, &calls->entries[places[i]].call))
+			out[count++] = places[i];
+	return count;
+}
+
+/* What was counted of so far, by ABI and number. */
+struct tally {
+	struct pe_call_count *counts;
+	uint64_t found;
+	uint64_t max;
+	uint64_t last; /* where the call before was counted */
+};
+
+/* Calls that have not returned are no errors and took no time that is known. */
+static bool count_call(struct tally *tally, const struct call_record *call)
+{
+	struct pe_call_count *counts = tally->counts;
+	uint64_t at = tally->last;
+
+	if (at >= tally->found || counts[at].abi != call->abi || counts[at].number != call->number)
+		for (at = 0; at < tally->found; at++)
+			if (counts[at].abi == call->abi && counts[at].number == call->number)
+				break;
+	if (at == tally->found) {
+		if (tally->found == tally->max)
+			return false;
+		counts[tally->found++] = (struct pe_call_count){ .abi = call->abi, .number = call->number };
+	}
+	tally->last = at;
+	counts[at].calls++;
+	if (call->flags & (CALL_IN_PROGRESS | CALL_UNFINISHED))
+		return true;
+	counts[at].errors += call->result < 0 && call->result >= -4095; /* MAX_ERRNO, linux/err.h */
+	counts[at].time_ns += call->header.time_ns - call->entered_ns;
+	return true;
+}
+
+/* Counts by ABI and number; returns how many there are, or -E2BIG if there are
+ * more than max. */
 int64_t pe_calls_count(const struct pe_calls *calls, const struct pe_call_filter *filter,
 		       struct pe_call_count *out, uint64_t max)
 {
-	uint64_t found = 0;
-	uint32_t last = 0;
+	struct tally tally = { .counts = out, .max = max };
 
 	for (uint64_t i = 0; i < calls->count; i++) {
 		const struct call_record *call = &calls->entries[i].call;
-		uint32_t at = last;
 
-		if (!passes(filter, call))
-			continue;
-		if (at >= found || out[at].abi != call->abi || out[at].number != call->number)
-			for (at = 0; at < found; at++)
-				if (out[at].abi == call->abi && out[at].number == call->number)
-					break;
-		if (at == found) {
-			if (found == max)
-				return -E2BIG;
-			out[found++] = (struct pe_call_count){ .abi = call->abi, .number = call->number };
-		}
-		last = at;
-		out[at].calls++;
-		if (call->flags & (CALL_IN_PROGRESS | CALL_UNFINISHED))
-			continue;
-		out[at].errors += call->result < 0 && call->result >= -4095; /* MAX_ERRNO, linux/err.h */
-		out[at].time_ns += call->header.time_ns - call->entered_ns;
+		if (is_of_windows(filter, call) && passes(filter, call) && !count_call(&tally, call))
+			return -E2BIG;
 	}
-	return found;
+	return tally.found;
+}
+
+/* The same of some places. */
+int64_t pe_calls_count_places(const struct pe_calls *calls, const uint32_t *places, uint64_t place_count,
+			      struct pe_call_count *out, uint64_t max)
+{
+	struct tally tally = { .counts = out, .max = max };
+
+	for (uint64_t i = 0; i < place_count; i++)
+		if (places[i] < calls->count && !count_call(&tally, &calls->entries[places[i]].call))
+			return -E2BIG;
+	return tally.found;
 }
 
 const uint8_t *pe_calls_record(const struct pe_calls *calls, uint64_t index)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import array
 import random
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from calls_stream import FIRST_NS, PID, START_NS, call, file, number_of, piece, ring_record
 from hypothesis import given
 from hypothesis import strategies as some
 
-from pytest_ebpf.engine.calls import CallStore
+from pytest_ebpf.engine.calls import CallStore, Span
 from pytest_ebpf.engine.layout import layouts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def stored(data: bytes) -> CallStore:
@@ -97,9 +101,49 @@ def test_a_call_is_found_by_window_number_abi_and_process() -> None:
     assert names(store, 1, 2, wanted=[("compat", 5)]) == [5]
     assert names(store, 1, 2, wanted=[("native", 5)]) == []
     assert names(store, 1, 2, wanted=[]) == []
-    assert len(names(store, 1, 2, processes=[(77, 6), (PID, START_NS)])) == 5
-    assert names(store, 1, 2, processes=[(77, 7)]) == []
-    assert names(store, 1, 2, processes=[]) == []
+    assert len(names(store, 1, 2, spans=[Span(77, 6), Span(PID, START_NS)])) == 5
+    assert names(store, 1, 2, spans=[Span(77, 7)]) == []
+    assert names(store, 1, 2, spans=[]) == []
+
+
+def test_a_call_is_found_by_when_its_process_made_it() -> None:
+    store = stored(b"".join(call("openat", [at], entered_ns=at, pid=77, start_ns=5) for at in range(10)))
+
+    def times(*spans: Span) -> list[int]:
+        return [store.call(index).args[0] for index in store.select(1, 1, spans=spans)]
+
+    assert times(Span(77, 5)) == list(range(10))
+    assert times(Span(77, 5, 3, 5)) == [3, 4]
+    assert times(Span(77, 5, 8), Span(77, 5, 0, 2), Span(77, 5, 4, 5), Span(76, 5), Span(77, 4)) == [0, 1, 4, 8, 9]
+    assert times(Span(77, 5, 4, 4)) == []
+
+
+def test_places_are_narrowed_in_their_order_whatever_has_come_since() -> None:
+    store = stored(
+        call("read", tid=8, entered_ns=10, in_progress=True)
+        + call("openat", entered_ns=20)
+        + call("close", entered_ns=30)
+        + call(999_999, entered_ns=40)
+    )
+    places = store.select(1, 1)
+    store.take(call("read", tid=8, entered_ns=10) + call("openat", entered_ns=50))
+
+    def numbers(found: Sequence[int]) -> list[int]:
+        return [store.call(index).number for index in found]
+
+    assert numbers(store.narrow(places)) == [0, 257, 3, 999_999]
+    assert numbers(store.narrow(places, [("native", 257), ("native", 0)])) == [0, 257]
+    assert numbers(store.narrow(places, [("native", 257), ("native", 0)], unwanted=True)) == [3, 999_999]
+    assert numbers(store.narrow(places, spans=[Span(PID, START_NS, 25, 45)])) == [3, 999_999]
+    assert numbers(store.narrow(store.narrow(places, []), [("native", 3)])) == []
+    assert store.call(store.narrow(places, [("native", 0)])[0]).in_progress
+    assert sorted(each[:3] for each in store.count_places(places)) == [
+        ("native", 0, 1),
+        ("native", 3, 1),
+        ("native", 257, 1),
+        ("native", 999_999, 1),
+    ]
+    assert store.count_places(array.array("I")) == []
 
 
 def test_a_snapshot_gives_way_to_what_is_known_later() -> None:

@@ -39,7 +39,8 @@ def cut(kind: Kind, piece: Piece, value: Any) -> Any:
     """Mark a value of which only the beginning was copied."""
     if not piece.cut:
         return value
-    return Cut(value, Gap(f"of {kind.names[kind.at]} only {len(piece.data)} bytes were copied"))
+    remedy = "a higher data_limit" if getattr(kind, "data", False) else ""
+    return Cut(value, Gap(f"of {kind.names[kind.at]} only {len(piece.data)} bytes were copied", remedy))
 
 
 def not_asked(name: str, address: int) -> Missing:
@@ -178,6 +179,16 @@ class Structure:
             at += count
         return places
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of its members."""
+        return tuple(member.name for member in self._members if not member.name.startswith("_"))
+
+    def flagset_of(self, field: str) -> str:
+        """Return the set that has the names of a field's values; empty: none does."""
+        makers = [member.make for member in self._members if member.name == field]
+        return getattr(makers[0], "flagset", "") if makers else ""
+
     def read(self, data: bytes, at: int = 0) -> Fields:
         """Return its fields.
 
@@ -236,6 +247,11 @@ class StructureKind(Memory):
         """Prepare it; see `Kind`."""
         super().__init__(at, names, parameters)
         self._shape = shape
+        self.fields = getattr(shape, "fields", ())
+
+    def flagset_of(self, field: str) -> str:
+        """Return the set that has the names of a field's values; empty: none does."""
+        return self._shape.flagset_of(field) if isinstance(self._shape, Structure) else ""
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it."""

@@ -57,6 +57,12 @@ class Kind:
     """Whether it means the same in a 32-bit call: what is copied has no layout that differs there."""
     one_of: str = ""
     """Where its names are, if all of its low 32 bits have one (`pytest_ebpf.syscalls.flagsets`)."""
+    flagset: str = ""
+    """The set that has the names of its values (`pytest_ebpf.syscalls.flagsets`); empty: none does."""
+    has_address: ClassVar[bool] = False
+    """Whether a value is, or has in it, a socket's address."""
+    fields: tuple[str, ...] = ()
+    """What a value has by name, if it is a structure."""
 
     def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str]) -> None:
         """Prepare it.
@@ -95,6 +101,11 @@ class Kind:
         del view
         return True
 
+    def flagset_of(self, field: str) -> str:
+        """Return the set that has the names of a field's values; empty: none does."""
+        del field
+        return ""
+
     def note(self, view: View) -> str:
         """Return what strace writes of the argument behind the result; empty: nothing."""
         del view
@@ -123,6 +134,7 @@ class Number(Kind):
         """
         super().__init__(at, names, parameters)
         self._bits, self._make = bits, make
+        self.flagset = getattr(make, "flagset", "")
 
     def value(self, view: View) -> Any:
         """Return the number."""
@@ -173,7 +185,7 @@ class Flag(Kind):
         """
         super().__init__(at, names, parameters)
         self._mask, self._make = (1 << bits) - 1, named(parameters[0])
-        self.one_of = parameters[0]
+        self.one_of = self.flagset = parameters[0]
 
     def value(self, view: View) -> Any:
         """Return the number with its names."""

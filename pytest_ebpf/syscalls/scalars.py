@@ -12,35 +12,46 @@ if TYPE_CHECKING:
 __all__ = ["SCALARS", "IoPriority", "identifier", "named", "pointer", "signal"]
 
 
-def named(flagset: str) -> Callable[[int], Any]:
-    """Return what makes a value with the names of a set of `pytest_ebpf.syscalls.flagsets`."""
+class named:  # noqa: N801 - it is used as a function: named("signals")(9)
+    """Makes values with the names of a set of `pytest_ebpf.syscalls.flagsets`."""
 
-    def make(number: int) -> Any:
+    def __init__(self, flagset: str) -> None:
+        """Prepare it.
+
+        Args:
+            flagset: The name of the set.
+        """
+        self.flagset = flagset
+
+    def __call__(self, number: int) -> Any:
+        """Return the value."""
         from pytest_ebpf.syscalls.flagsets import FLAGSETS  # noqa: PLC0415 - a build makes kinds too
 
-        found = FLAGSETS[flagset].of(number)
+        found = FLAGSETS[self.flagset].of(number)
         if number >> 31 == 1 and not _has_names(found):
-            signed = FLAGSETS[flagset].of(number - (1 << 32))  # negative numbers have names too: RUSAGE_CHILDREN
+            signed = FLAGSETS[self.flagset].of(number - (1 << 32))  # negative numbers have names too: RUSAGE_CHILDREN
             return signed if _has_names(signed) else found
         return found
 
-    return make
+
+class _NamedOrNumber(named):
+    """Makes values with their names; what has none, as a plain number."""
+
+    def __call__(self, number: int) -> Any:
+        """Return the value."""
+        found = super().__call__(number)
+        return int(found) if found.name is None else found
 
 
-def signal(number: int) -> Any:
-    """Return a signal with its name; what is none, as a plain number."""
-    found = named("signals")(number)
-    return int(found) if found.name is None else found
+signal = _NamedOrNumber("signals")
+"""Returns a signal with its name; what is none, as a plain number."""
+
+key = _NamedOrNumber("keyrings")
+"""Returns a key or keyring: those that every process has, by name; others by serial number."""
 
 
 def _has_names(value: Any) -> bool:
     return bool(getattr(value, "names", None)) or getattr(value, "name", None) is not None
-
-
-def key(number: int) -> Any:
-    """Return a key or keyring: those that every process has, by name; others by serial number."""
-    found = named("keyrings")(number)
-    return number if found.name is None else found
 
 
 def pointer(number: int) -> Pointer | None:

@@ -70,7 +70,7 @@ class Request(int):
 class RequestKind(Kind):
     """What ioctl(2) is asked for."""
 
-    one_of = "ioctl_requests"
+    one_of = flagset = "ioctl_requests"
 
     def value(self, view: View) -> Any:
         """Return the number with its name."""

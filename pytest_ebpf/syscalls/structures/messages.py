@@ -201,6 +201,7 @@ _READERS: dict[str, tuple[int, Callable[[bytes], Any]]] = {
 
 class _MessageKind(Memory):
     noun = "a message"
+    has_address = True
     fields = ("msg_name", "msg_namelen", "msg_iov", "msg_iovlen", "msg_control", "msg_controllen", "msg_flags")
 
 

@@ -67,6 +67,7 @@ class _AddressKind(Memory):
     portable = True
     noun = "an address"
     fields = Address.names
+    has_address = True
 
     def decode(self, view: View, piece: Piece) -> Any:
         """Return the address."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_ebpf._values import Gap
 from pytest_ebpf.programs import Program
+from pytest_ebpf.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +31,7 @@ def parse_status(status: int) -> tuple[int | None, signals.Signals | int | None,
         return None, number, bool(status & 0x80)
 
 
+@quiet("scope.history.session")
 class Execution(Program):
     """One program that a process executed; the same process may execute several, one after the other."""
 
@@ -72,6 +74,7 @@ class Execution(Program):
         return f"<Execution {command(self._its_image)}>"
 
 
+@quiet("scope.history.session")
 class Process(Program):
     """A process: identified by its pid and its start, since a pid alone is reused.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.errors import TraceIncomplete, UsageError
 from pytest_ebpf.namespaces import OWN_KINDS, Namespaces
+from pytest_ebpf.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Program"]
 
 
+@quiet("scope.history.session")
 class Program:
     """What a process and each of its executions have in common.
 

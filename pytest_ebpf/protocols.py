@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 __all__ = ["Decode", "Fields", "Record", "Session"]
 
@@ -24,6 +27,9 @@ class Session(Protocol):
     ring_size: int
     """Bytes."""
 
+    children_only: bool
+    """Whether the system calls of this very process are left out."""
+
     @property
     def window(self) -> int:
         """The number with which the kernel stamps records; 0: no window is open."""
@@ -42,6 +48,9 @@ class Session(Protocol):
 
     def snapshot(self) -> None:
         """Have the calls that have not returned written, to be pulled."""
+
+    def muted(self) -> AbstractContextManager[None]:
+        """Leave out the system calls that this thread enters within."""
 
     def wait(self, timeout: float, /, *others: int) -> bool:
         """Block until there is something to pull (True), a descriptor is readable or `timeout` seconds are over."""

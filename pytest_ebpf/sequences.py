@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Sequence as AbstractSequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, overload
 
 from pytest_ebpf import failures
 from pytest_ebpf.errors import TraceIncomplete
+from pytest_ebpf.quiet import quiet
 
 if TYPE_CHECKING:
     from pytest_ebpf._values import Gap
@@ -20,6 +22,7 @@ __all__ = ["Domain", "Sequence"]
 T = TypeVar("T")
 E = TypeVar("E", bound="Event")
 
+_EXPLAINED = 500
 _REPR_ITEMS = 4
 _REPR_WIDTH = 36
 
@@ -43,6 +46,7 @@ class Domain(Protocol[T]):
         """Write an item as a line of a message."""
 
 
+@quiet("_window.history.session")
 class Sequence(AbstractSequence[T], Generic[T]):
     """Processes or events, in the order of time.
 
@@ -142,6 +146,10 @@ class Sequence(AbstractSequence[T], Generic[T]):
         """Return what was seen, whether or not that is all."""
         return tuple(self._found.matched)
 
+    def evidence(self) -> tuple[Found[T], tuple[Gap, ...]]:
+        """Return what is in it, may be, and why that may not be all; for this package's own."""
+        return self._found, self._gaps()
+
     def _fail(self, headline: str) -> NoReturn:
         __tracebackhide__ = True
         rows = failures.matches(self._found.matched, self._domain.row, "found")
@@ -233,7 +241,7 @@ class Sequence(AbstractSequence[T], Generic[T]):
     def _nearest(self) -> str:
         if self._query is None or not self._found.rejected:
             return ""
-        explained = [(self._query.explain(item), item) for item in self._found.rejected]
+        explained = [(self._query.explain(item), item) for item in itertools.islice(self._found.rejected, _EXPLAINED)]
         explanation, item = min(explained, key=lambda pair: pair[0].distance)
         what = ", ".join(f"{each.field} is {each.actual}" for each in explanation.differences)
         return f"{self._domain.brief(item, _REPR_WIDTH)} ({what})"

@@ -6,6 +6,7 @@ unshare, exit. What each record says follows from what came before, as in a kern
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import pickle
@@ -62,7 +63,10 @@ class FakeSession:
         self.calls = b""
         """Ring records of calls (`calls_stream`) that come with the next pull."""
         self.snapshots = 0
-        self.lost = dict.fromkeys(("lost_records", "lost_bytes", "lost_members", "left_members"), 0)
+        self.inside = b""
+        """Ring records of the calls that have not returned, which a snapshot brings."""
+        self.children_only = False
+        self.lost = dict.fromkeys(("lost_records", "lost_bytes", "lost_members", "left_members", "urings"), 0)
         self.skipped = 0
         self.later: list[Any] = []
         self.waits: list[float] = []
@@ -82,6 +86,10 @@ class FakeSession:
 
     def snapshot(self) -> None:
         self.snapshots += 1
+        self.calls += self.inside
+
+    def muted(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def wait(self, timeout: float, *others: int) -> bool:
         """Let the next thing happen that a test has put into `later`; then, nothing does until the time is over."""

@@ -21,8 +21,11 @@ from pytest_ebpf.engine.ring import Ring
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 __all__ = ["Connection", "Session"]
+
+_AS_IT_IS = contextlib.nullcontext()
 
 
 class Connection(Protocol):
@@ -64,7 +67,7 @@ class Session:
         self._ring = Ring(ring_fd, ring_size)
         self._control = Control(control_fd)
         self.ring_size = ring_size
-        self._muted: dict[threading.Thread, int] = {}
+        self._muted: dict[int, int] = {}
 
     @property
     def window(self) -> int:
@@ -119,19 +122,24 @@ class Session:
         """
         self._control.want_calls(numbers)
 
-    @contextlib.contextmanager
-    def muted(self) -> Iterator[None]:
+    def muted(self) -> AbstractContextManager[None]:
         """Leave out the system calls that this thread enters within; may be nested, and used by several threads."""
+        if threading.get_ident() in self._muted or not self._fds:
+            return _AS_IT_IS
+        return self._mute()
+
+    @contextlib.contextmanager
+    def _mute(self) -> Iterator[None]:
         # Not threading.get_native_id(), which is a system call itself.
-        thread = threading.current_thread()
-        if thread in self._muted or thread.native_id is None:
+        tid, key = threading.current_thread().native_id, threading.get_ident()
+        if tid is None:
             yield
             return
-        slot = self._muted[thread] = self._control.mute(thread.native_id)
+        slot = self._muted[key] = self._control.mute(tid)
         try:
             yield
         finally:
-            del self._muted[thread]
+            del self._muted[key]
             self._control.unmute(slot)
 
     def snapshot(self) -> None:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from pytest_ebpf.namespaces import Namespaces, namespaces_of
     from pytest_ebpf.processes import Process
     from pytest_ebpf.sequences import Sequence
+    from pytest_ebpf.syscalls.asking import call
+    from pytest_ebpf.syscalls.call import Syscall
+    from pytest_ebpf.syscalls.groups import family
+    from pytest_ebpf.syscalls.summary import Summary
     from pytest_ebpf.trace import Trace
 
 __all__ = [
@@ -43,12 +47,16 @@ __all__ = [
     "Namespaces",
     "Process",
     "Sequence",
+    "Summary",
+    "Syscall",
     "ThreadExit",
     "ThreadStart",
     "Trace",
     "TraceIncomplete",
     "Unavailable",
     "UsageError",
+    "call",
+    "family",
     "glob",
     "namespaces_of",
 ]
@@ -72,6 +80,10 @@ _MODULES = {
     "namespaces": ("Namespaces", "namespaces_of"),
     "processes": ("Process",),
     "sequences": ("Sequence",),
+    "syscalls.asking": ("call",),
+    "syscalls.call": ("Syscall",),
+    "syscalls.groups": ("family",),
+    "syscalls.summary": ("Summary",),
     "trace": ("Trace",),
 }
 

@@ -245,7 +245,8 @@ def to_json(trace: Trace, *, calls: bool = False) -> Iterator[str]:
             yield json.dumps(process_to_dict(process))
     losses = losses_to_dict(trace.losses)
     if calls:
-        losses["io_urings"] = [reference(Process(life, trace.window)) for life, _ in trace.window.history.urings]
+        window = trace.window
+        losses["io_urings"] = [reference(Process(life, window)) for life, _ in window.history.urings.users(window)]
     yield json.dumps(losses)
 
 
@@ -253,6 +254,6 @@ def _warnings(trace: Trace) -> Iterator[str]:
     window = trace.window
     for gap in trace.losses.gaps(window.history.session.ring_size):
         yield f"incomplete: {gap.why}"
-    for life, _ in window.history.urings:
+    for life, _ in window.history.urings.users(window):
         who = report.brief(Process(life, window))
-        yield f"incomplete: {who} set up an io_uring: its operations are not system calls"
+        yield f"incomplete: {who} has an io_uring: its operations are not system calls"

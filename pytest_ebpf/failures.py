@@ -89,7 +89,15 @@ def ledger(window: Window) -> str:
     events = len(window.happenings())
     cuts = window.cuts()
     noun = "event" if events == 1 else "events"
-    return f"{'window':<{_LABEL}}{events} {noun}, {window.losses()}, {cuts} truncated"
+    return f"{'window':<{_LABEL}}{events} {noun}, {_calls(window)}{window.losses()}, {cuts} truncated"
+
+
+def _calls(window: Window) -> str:
+    """Say how many system calls there were, where they are recorded."""
+    if window.syscalls.none or not window.history.has_calls:
+        return ""
+    count = sum(each.calls for each in window.history.calls.count(window.first, window.last))
+    return f"{count:,} {'call' if count == 1 else 'calls'}, "
 
 
 def _end(window: Window) -> list[str]:

@@ -14,6 +14,8 @@ from pytest_ebpf.errors import UsageError
 from pytest_ebpf.images import ExecText, Image, NoText, ProcText
 from pytest_ebpf.lives import Key, Life
 from pytest_ebpf.namespaces import Namespaces
+from pytest_ebpf.settings import Syscalls
+from pytest_ebpf.urings import Urings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,9 +28,6 @@ __all__ = ["Happening", "History"]
 
 # Undecoded bytes that a suite which asks nothing may pile up.
 _BACKLOG = 8 << 20
-
-# The same number in every ABI, as of all calls added since Linux 5.1.
-_IO_URING_SETUPS = tuple((abi, 425) for abi in ("native", "compat", "x32"))
 
 
 class Happening(NamedTuple):
@@ -66,8 +65,9 @@ class History:
         self.session = session
         self._decode = decode
         self._calls = calls
-        self.urings: list[tuple[Life, int]] = []
-        """Who set up an io_uring, and when (CLOCK_MONOTONIC ns): its operations are no system calls."""
+        self.urings = Urings(self)
+        self.syscalls = Syscalls()
+        """Which system calls the next window's setting has recorded."""
         self._clock = clock
         self._offset: int | None = None
         self._backlog: list[bytes] = []
@@ -122,7 +122,7 @@ class History:
             self.floor = number
             if self._calls is not None:
                 # At once, and not with the rest: a suite that asks nothing would pile them up.
-                self._note_urings()
+                self.urings.note()
                 self._calls.forget(number)
         return number
 
@@ -166,9 +166,15 @@ class History:
             self.feed(self.session.pull())
         if self._backlog:
             self._apply_backlog()
-        self._note_urings()
+        if self._calls is not None:
+            self.urings.note()
         if self._pruned != self.floor:
             self._prune()
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether the session can record system calls."""
+        return self._calls is not None
 
     @property
     def calls(self) -> CallStore:
@@ -181,16 +187,17 @@ class History:
             raise UsageError("this session records no system calls")
         return self._calls
 
-    def _note_urings(self) -> None:
-        if len(self.urings) == self.session.counters().get("urings", 0):
+    def snapshot(self) -> None:
+        """Learn of the calls that have not returned, too."""
+        self.update()
+        if self._ended or not any(self._may_be_inside(life) for life in self.lives.values()):
             return
-        # Those of windows that are forgotten are in the list already.
-        known = {(life.key, time_ns) for life, time_ns in self.urings}
-        for index in self.calls.select(0, self.number, _IO_URING_SETUPS):
-            call = self.calls.call(index)
-            key = (call.host_pid, call.start_ns)
-            if call.result >= 0 and not call.in_progress and (key, call.time_ns) not in known:
-                self.urings.append((self.life_of(key), call.time_ns))
+        self.session.snapshot()
+        self.update()
+
+    def _may_be_inside(self, life: Life) -> bool:
+        # The test's own thread is here, and in no call but ours.
+        return life.exit is None and life.left is None and (life is not self.root or len(life.threads_identity) > 1)
 
     def _apply_backlog(self) -> None:
         data, self._backlog, self._backlog_size = b"".join(self._backlog), [], 0
@@ -338,6 +345,8 @@ class History:
             parents = [life for key, life in self.lives.items() if key[0] == identity["host_ppid"]]
             if parents:
                 actor.child_of(max(parents, key=lambda life: life.key[1]))
+        if first and self._calls is not None:
+            self.urings.adopt(actor)
 
     def _read_program(self, life: Life) -> Mapping[str, Any] | None:
         if self.is_running(life) is None or life.executed:

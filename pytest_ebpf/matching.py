@@ -20,7 +20,7 @@ from typing import Any
 from pytest_ebpf._values import Cut, Gap, Verdict
 from pytest_ebpf.errors import TraceIncomplete
 
-__all__ = ["Glob", "compare", "glob", "is_plain", "is_predicate", "is_wildcard", "show"]
+__all__ = ["Glob", "compare", "compare_items", "glob", "is_plain", "is_predicate", "is_wildcard", "show"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def compare(expected: Any, actual: object) -> Verdict:
     if isinstance(actual, Cut):
         return _compare_cut(expected, actual)
     if isinstance(expected, list | tuple) and isinstance(actual, tuple):
-        return _compare_items(expected, actual, open_end=False)
+        return compare_items(expected, actual)
     if isinstance(expected, set | frozenset) and isinstance(actual, frozenset):
         return _of(expected <= actual if expected else not actual)
     if isinstance(expected, dict) and isinstance(actual, Mapping):
@@ -140,9 +140,9 @@ def _compare_cut(expected: Any, cut: Cut) -> Verdict:
     if cut.value:
         items.append(Cut(cut.value[-1], cut.gap, may_be_whole=True))
     if cut.total is None or cut.total < len(items):
-        return _compare_items(expected, items, open_end=True)
+        return compare_items(expected, items, open_end=True)
     items.extend(cut.gap for _ in range(cut.total - len(items)))
-    return _compare_items(expected, items, open_end=False)
+    return compare_items(expected, items)
 
 
 def _compare_cut_text(expected: Any, seen: str, cut: Cut) -> Verdict:
@@ -174,11 +174,23 @@ def _compare_cut_mapping(expected: Any, cut: Cut) -> Verdict:
     return min(verdicts)
 
 
-def _compare_items(pattern: Sequence[Any], items: Sequence[object], *, open_end: bool) -> Verdict:
+def compare_items(
+    pattern: Sequence[Any],
+    items: Sequence[object],
+    *,
+    open_end: bool = False,
+    judge: Callable[[Any, object], Verdict] = compare,
+) -> Verdict:
     """Compare a list in which ``...`` stands for any further items, also none.
 
     A simulation of the automaton that the pattern is: `reached` holds the best verdict with which each
-    place in the pattern can be reached after the items so far. `open_end`: more items may follow.
+    place in the pattern can be reached after the items so far.
+
+    Args:
+        pattern: What was asked.
+        items: What was seen.
+        open_end: More items may follow.
+        judge: Compares one with one.
     """
     reached = _skip_ellipses(pattern, {0: Verdict.YES})
     for item in items:
@@ -188,7 +200,7 @@ def _compare_items(pattern: Sequence[Any], items: Sequence[object], *, open_end:
                 continue
             if pattern[place] is ...:
                 after[place] = max(after.get(place, Verdict.NO), verdict)
-            elif outcome := min(verdict, compare(pattern[place], item)):
+            elif outcome := min(verdict, judge(pattern[place], item)):
                 after[place + 1] = max(after.get(place + 1, Verdict.NO), outcome)
         reached = _skip_ellipses(pattern, after)
         if not reached:

@@ -65,7 +65,13 @@ class Run:
         if self._tracer is None:
             from pytest_ebpf.tracer import Tracer  # noqa: PLC0415 - see the module's first lines
 
-            self._tracer = Tracer(self.run_directory(), self._owner, self.settings.broker, ends=self._is_owner)
+            self._tracer = Tracer(
+                self.run_directory(),
+                self._owner,
+                self.settings.broker,
+                ends=self._is_owner,
+                calls=not self.settings.syscalls.none,
+            )
         return self._tracer
 
     def start(self, settings: Settings) -> None:
@@ -85,11 +91,7 @@ class Run:
         """
         from pytest_ebpf.trace import Trace  # noqa: PLC0415 - see the module's first lines
 
-        history = self.tracer().history(settings.ring_size)
-        session = self.tracer().session
-        session.capture_environ = settings.environ
-        session.argv_limit = settings.argv_limit
-        return Trace(history, remarks=self._remarks)
+        return Trace(self.tracer().apply(settings), remarks=self._remarks)
 
     def _remarks(self, trace: Trace) -> Iterable[str]:
         return [line for lines in self.config.hook.pytest_ebpf_failure_text(trace=trace) for line in lines]

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["alive", "clock_offset", "numbers_as", "read_program"]
+__all__ = ["alive", "clock_offset", "has_uring", "numbers_as", "read_program"]
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 # start_time is rounded down to a tick, and read at two moments.
@@ -90,3 +90,13 @@ def read_program(pid: int, start_ns: int) -> dict[str, Any] | None:
             found[name] = Path(base, file).read_bytes()
     # Read from another process that took over the pid meanwhile?
     return found if alive(pid, start_ns) else None
+
+
+def has_uring(pid: int) -> bool:
+    """Whether a process has an io_uring open; False if that may not be read."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(entry.path) == "anon_inode:[io_uring]":  # noqa: PTH115 - it is no path
+                    return True
+    return False

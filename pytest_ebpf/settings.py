@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pytest_ebpf.errors import UsageError
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["Mode", "Settings", "Window", "add_options", "from_config", "from_markers", "parse_size"]
+__all__ = ["Mode", "Settings", "Syscalls", "Window", "add_options", "from_config", "from_markers", "parse_size"]
 
 Mode = Literal["auto", "require", "off"]
 Window = Literal["fixture", "test", "call"]
@@ -21,6 +21,7 @@ Window = Literal["fixture", "test", "call"]
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 MAX_ARGV_LIMIT = 2 << 20
 MAX_RING_SIZE = 1 << 30
+MAX_DATA_LIMIT = 16 << 10  # as pytest_ebpf.engine.control.DATA_LIMIT, which is not imported in every run
 
 
 def parse_size(text: str | int, what: str) -> int:
@@ -66,6 +67,35 @@ def _argv_limit(text: str | int, what: str) -> int:
     return size
 
 
+def _data_limit(text: str | int, what: str) -> int:
+    size = parse_size(text, what)
+    if size > MAX_DATA_LIMIT:
+        raise UsageError(f"{what}: at most {MAX_DATA_LIMIT >> 10}K of a call's data can be copied, not {text}")
+    return size
+
+
+@dataclass(frozen=True, slots=True)
+class Syscalls:
+    """Which system calls are recorded, as it was said; `pytest_ebpf.syscalls.selection` knows what that means."""
+
+    value: Any = "all"
+    source: str = field(default="", compare=False)
+    """Where it was said."""
+
+    @property
+    def none(self) -> bool:
+        """Whether it is none at all."""
+        return isinstance(self.value, str) and self.value.strip() == "none"
+
+
+def _syscalls(value: Any, what: str) -> Syscalls:
+    if value not in ("all", "none"):
+        from pytest_ebpf.syscalls.selection import parse_recorded  # noqa: PLC0415 - most runs need it later, or never
+
+        parse_recorded(value, what)
+    return Syscalls(value, what)
+
+
 def _flag(value: Any, what: str) -> bool:
     if isinstance(value, bool):
         return value
@@ -93,6 +123,12 @@ class Settings:
     """Whether to copy the environment of each program that is executed."""
     argv_limit: int = 128 << 10
     """Bytes of arguments, and of environment, to copy."""
+    syscalls: Syscalls = Syscalls()
+    """Which system calls to record."""
+    data_limit: int = 0
+    """Bytes to copy of what a system call reads or writes."""
+    children_only: bool = False
+    """Whether to leave out the system calls of the test's own process."""
 
 
 _PARSERS: dict[str, Callable[[Any, str], Any]] = {
@@ -102,6 +138,9 @@ _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "window": lambda value, what: _one_of(value, Window, what),
     "environ": _flag,
     "argv_limit": _argv_limit,
+    "syscalls": _syscalls,
+    "data_limit": _data_limit,
+    "children_only": _flag,
 }
 _HELP = {
     "mode": "where tracing is impossible: skip the tests that need it (auto, the default), fail them (require: "
@@ -113,10 +152,14 @@ _HELP = {
     "call and teardown (test), or the test function alone (call)",
     "environ": "copy the environment of each executed program (true or false, the default)",
     "argv_limit": "bytes of arguments to copy of each executed program, at most 2M (default: 128K)",
+    "syscalls": "system calls to record: all (the default), none, or names, patterns such as open*, and groups such "
+    "as %file, separated by commas; with ! before it, one is left out",
+    "data_limit": "bytes to copy of what each system call reads or writes, at most 16K (default: 0)",
+    "children_only": "leave out the system calls of the test's own process (true or false, the default)",
 }
-_MARKER_KEYS = ("ring_size", "window", "environ", "argv_limit")
+_MARKER_KEYS = ("ring_size", "window", "environ", "argv_limit", "syscalls", "data_limit", "children_only")
 MARKER_HELP = (
-    "ebpf(*, ring_size=..., window=..., environ=..., argv_limit=...): settings of this test's ebpf_trace; "
+    f"ebpf(*, {', '.join(f'{key}=...' for key in _MARKER_KEYS)}): settings of this test's ebpf_trace; "
     "see --help for what each means"
 )
 
@@ -132,8 +175,8 @@ def _ini(name: str) -> str:
 def add_options(parser: pytest.Parser) -> None:
     """Declare each setting as an option and as an ini value."""
     group = parser.getgroup("ebpf", "kernel-behaviour assertions (pytest-ebpf)")
-    for field in fields(Settings):
-        name = field.name
+    for each in fields(Settings):
+        name = each.name
         metavar = "MODE" if name == "mode" else name.upper().replace("_", "-")
         group.addoption(
             _option(name),
@@ -152,8 +195,8 @@ def from_config(config: pytest.Config, environment: dict[str, str]) -> Settings:
         UsageError: A value that is none, with the good ones.
     """
     values: dict[str, Any] = {}
-    for field in fields(Settings):
-        name = field.name
+    for each in fields(Settings):
+        name = each.name
         option, ini = config.getoption(f"pytest_ebpf_{name}"), config.getini(_ini(name))
         if option is not None:
             values[name] = _PARSERS[name](option, _option(name))

@@ -15,6 +15,9 @@ from pytest_ebpf.explanations import search
 from pytest_ebpf.matching import is_predicate
 from pytest_ebpf.processes import Process
 from pytest_ebpf.queries import ProcessQuery
+from pytest_ebpf.quiet import quiet
+from pytest_ebpf.syscalls.asking import Asked
+from pytest_ebpf.syscalls.assertions import SyscallAssertions
 from pytest_ebpf.verdicts import ProcessClaim
 from pytest_ebpf.window import Window
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.history import History
     from pytest_ebpf.losses import Losses
     from pytest_ebpf.sequences import Sequence
+    from pytest_ebpf.syscalls.call import Syscall
 
 __all__ = ["Trace"]
 
@@ -35,7 +39,8 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Event)
 
 
-class Trace:
+@quiet("_history.session")
+class Trace(SyscallAssertions):
     """What the kernel saw of the test's process and all that descends from it, in one window.
 
     Everything a process did before the test's ``wait(2)`` for it returned is there when it is asked for.
@@ -203,6 +208,8 @@ class Trace:
         return self._assert(self._claim("exited", name, criteria), count)
 
     @overload
+    def wait_for(self, wanted: Asked, /, timeout: float = ..., **criteria: Any) -> Syscall: ...
+    @overload
     def wait_for(self, wanted: type[E], /, timeout: float = ..., **criteria: Any) -> E: ...
     @overload
     def wait_for(self, wanted: Callable[[Trace], T], /, timeout: float = ...) -> T: ...
@@ -214,13 +221,14 @@ class Trace:
         The kernel wakes the test at every event; nothing polls.
 
         Args:
-            wanted: A process, named as in `assert_spawned`; a class of events; or a function that takes
-                the trace, which is called after every event until it returns something true.
+            wanted: A process, named as in `assert_spawned`; a class of events; a system call, as `call`
+                made it; or a function that takes the trace, which is called after every event until it
+                returns something true.
             timeout: Seconds.
             **criteria: Fields of the process or event and what they are to be.
 
         Returns:
-            The first process or event that matches; what the function returned.
+            The first process, event or system call that matches; what the function returned.
 
         Raises:
             AssertionError: It did not happen in time.
@@ -255,6 +263,8 @@ class Trace:
                 return matched[0] if matched else None
 
             return first_event, lambda prefix: verdicts.no_event(self.window, query, prefix)
+        if isinstance(wanted, Asked):
+            return self._awaited(wanted, criteria)
         if is_predicate(wanted) and not isinstance(wanted, type | Process):
             if criteria:
                 raise UsageError("wait_for() with a function takes no criteria: test them in it")

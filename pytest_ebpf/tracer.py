@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.engine.session import Session
     from pytest_ebpf.history import History
+    from pytest_ebpf.settings import Settings, Syscalls
 
 __all__ = ["Tracer"]
 
@@ -27,6 +28,17 @@ def _prepare() -> None:
 
     with contextlib.suppress(EbpfError, LookupError):  # said when it is needed
         layouts()
+
+
+def _numbers(syscalls: Syscalls) -> dict[str, list[int]] | None:
+    """Return what `Session.want_calls` takes."""
+    if syscalls.value == "all":
+        return None
+    if syscalls.none:
+        return {}
+    from pytest_ebpf.syscalls.selection import parse_recorded  # noqa: PLC0415 - see the module's first lines
+
+    return parse_recorded(syscalls.value, syscalls.source).numbers()
 
 
 class Tracer:
@@ -56,20 +68,42 @@ class Tracer:
         assert self._session is not None  # noqa: S101 - history() comes first
         return self._session
 
-    def history(self, ring_size: int) -> History:
-        """Return what the session has told; open one, with a ring of that many bytes, if there is none.
+    def apply(self, settings: Settings) -> History:
+        """Return what the session has told, and have the next window recorded as the settings say.
 
         Raises:
             Unavailable: Tracing is not possible here.
             BrokerError: The broker refused, or is not there.
         """
-        if self._history is None or self.session.ring_size != ring_size:
+        history = self.history(settings.ring_size, calls=not settings.syscalls.none)
+        session = self.session
+        session.capture_environ = settings.environ
+        session.argv_limit = settings.argv_limit
+        session.data_limit = settings.data_limit
+        session.children_only = settings.children_only
+        session.want_calls(_numbers(settings.syscalls))
+        history.syscalls = settings.syscalls
+        return history
+
+    def history(self, ring_size: int, *, calls: bool = False) -> History:
+        """Return what the session has told; open one, with a ring of that many bytes, if there is none.
+
+        Args:
+            ring_size: Bytes.
+            calls: Whether system calls may be wanted. Until they are, nobody pays for them.
+
+        Raises:
+            Unavailable: Tracing is not possible here.
+            BrokerError: The broker refused, or is not there.
+        """
+        if self._history is None or self.session.ring_size != ring_size or (calls and not self._calls):
             client = launch.connect(self._run_directory, self._owner, self._broker, _prepare)
             from pytest_ebpf.engine.calls import CallStore  # noqa: PLC0415 - see the module's first lines
             from pytest_ebpf.engine.records import Decoder  # noqa: PLC0415 - likewise
             from pytest_ebpf.engine.session import Session  # noqa: PLC0415 - likewise
             from pytest_ebpf.history import History  # noqa: PLC0415 - likewise
 
+            self._calls = self._calls or calls
             opened = client.open(ring_size, calls=self._calls)
             # The new session has taken over all that the former held; only now may the former go.
             former = self._session
@@ -77,6 +111,8 @@ class Tracer:
             if former is not None:
                 former.close()
             self._history = History(self._session, Decoder().decode, calls=CallStore() if self._calls else None)
+            # Who lives already is looked at now: it may close by the first question what it has open.
+            self._history.update()
         return self._history
 
     def pull(self) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.history import Happening, History
     from pytest_ebpf.images import Image
     from pytest_ebpf.lives import Life
+    from pytest_ebpf.syscalls.selection import Recorded
 
 __all__ = ["Window"]
 
@@ -34,10 +35,15 @@ class Window:
         self._after: Mapping[str, int] | None = None
         # Who left unseen in an earlier window may still act in this one.
         self._left_before = self._still_away()
+        self.syscalls = history.syscalls
+        """Which system calls are recorded."""
+        self.children_only = history.session.children_only
+        """Whether those of the test's own process are not."""
         self.first = history.open(self)
         self.opened_ns = history.now()
         self.closed_ns: int | None = None
         self._last: int | None = None
+        self._recorded: Recorded | None = None
         self.remarks: Callable[[], Iterable[str]] = tuple
         """Tells what else to say when an assertion fails: the plugins' part."""
 
@@ -59,18 +65,61 @@ class Window:
         self.closed_ns = self.history.now()
         self._after = self.history.session.counters()
 
+    def check_kept(self, *, calls: bool = False) -> None:
+        """Make sure that what was collected is still there.
+
+        Args:
+            calls: Whether it is about system calls, which sequences of them do not keep.
+
+        Raises:
+            UsageError: It has been forgotten.
+        """
+        if self.first < self.history.floor:
+            raise UsageError(
+                "this trace's records are gone: a trace can be asked until the next test's window opens;"
+                f" ask earlier{', or keep the sequences that it returned' if not calls else ''}"
+            )
+
     def update(self) -> None:
         """Learn what the kernel has told until now.
 
         Raises:
             UsageError: What was collected has been forgotten.
         """
-        if self.first < self.history.floor:
-            raise UsageError(
-                "this trace's records are gone: a trace can be asked until the next test's window opens;"
-                " ask earlier, or keep the sequences that it returned"
-            )
+        self.check_kept()
         self.history.update()
+
+    def update_calls(self, *, snapshot: bool) -> None:
+        """Learn what the kernel has told until now, if wanted of the system calls that have not returned too.
+
+        Raises:
+            UsageError: It has been forgotten, or none are recorded.
+        """
+        self.check_kept(calls=True)
+        _ = self.recorded
+        if snapshot:
+            self.history.snapshot()
+        else:
+            self.history.update()
+
+    @property
+    def recorded(self) -> Recorded:
+        """Which system calls are recorded.
+
+        Raises:
+            UsageError: None are, and the setting says so.
+        """
+        if self.syscalls.none:
+            raise UsageError(
+                f"no system calls are recorded: {self.syscalls.source or 'the setting syscalls'} says none; "
+                'try @pytest.mark.ebpf(syscalls="all")'
+            )
+        _ = self.history.calls
+        if self._recorded is None:
+            from pytest_ebpf.syscalls.selection import parse_recorded  # noqa: PLC0415 - a window may never need it
+
+            self._recorded = parse_recorded(self.syscalls.value, self.syscalls.source)
+        return self._recorded
 
     def __contains__(self, number: int) -> bool:
         return self.first <= number <= self.last

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pytest_ebpf.engine.calls import Piece, RawCall
 from pytest_ebpf.syscalls.call import Syscall
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_ebpf.syscalls.table import Capture
+    from pytest_ebpf.window import Window
 
 __all__ = ["call", "file"]
 
@@ -77,6 +80,7 @@ def call(
                 found += _pieces(raw, index, capture, space, _Limits(limit, memory or {}))
             pieces |= {(index, piece.part): piece for piece in found}
     made = Syscall.__new__(Syscall)
+    made.scope = cast("Window", SimpleNamespace(history=SimpleNamespace(session=SimpleNamespace(muted=nullcontext))))
     made.raw_call = raw
     made._made_with = None
     known = {place: each for place, each in enumerate(files, 1) if isinstance(each, File)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.errors import TraceIncomplete
+from pytest_ebpf.quiet import quiet
 from pytest_ebpf.syscalls.files import file_of
 from pytest_ebpf.syscalls.numbers import name_of
 from pytest_ebpf.syscalls.pids import life_of_child, life_of_number
@@ -17,7 +18,7 @@ from pytest_ebpf.syscalls.values import Missing, Unreadable
 from pytest_ebpf.syscalls.view import View
 
 if TYPE_CHECKING:
-    from pytest_ebpf.engine.calls import CallStore, RawCall
+    from pytest_ebpf.engine.calls import RawCall
     from pytest_ebpf.processes import Process
     from pytest_ebpf.syscalls.kinds import Kind
     from pytest_ebpf.syscalls.prototype import Prototype
@@ -55,6 +56,7 @@ class Arguments(Mapping[str, Any]):
         return len(self._call.kinds)
 
 
+@quiet("scope.history.session")
 class Syscall:
     """One system call of one thread."""
 
@@ -76,7 +78,7 @@ class Syscall:
         self.view = View(
             self.raw_call,
             store.pieces(index),
-            lambda number: _file(store, number),
+            lambda number: _file(window, number),
             functools.partial(_process, window, self.raw_call),
         )
 
@@ -193,6 +195,7 @@ class Syscall:
         from pytest_ebpf.processes import Process  # noqa: PLC0415 - heavy
 
         raw = self.raw_call
+        self.scope.check_kept(calls=True)
         return Process(self.scope.history.life_of((raw.host_pid, raw.start_ns)), self.scope)
 
     @property
@@ -251,8 +254,9 @@ class Syscall:
         return line(self)
 
 
-def _file(store: CallStore, number: int) -> File | None:
-    raw = store.file(number)
+def _file(window: Window, number: int) -> File | None:
+    window.check_kept(calls=True)
+    raw = window.history.calls.file(number)
     return None if raw is None else file_of(raw)
 
 

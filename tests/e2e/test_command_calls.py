@@ -247,7 +247,7 @@ def test_who_sets_up_an_io_uring_is_named(tmp_path: Path) -> None:
     done = typed("trace", "--syscalls=getppid", "-o", output, "--", sys.executable, "-c", script)
     assert int(done.stdout) >= 0, "io_uring_setup(2) did not succeed"
     assert re.fullmatch(
-        r"incomplete: \d+ \S*python\S* -c .* \(exit 0\) set up an io_uring: its operations are not system calls",
+        r"incomplete: \d+ \S*python\S* -c .* \(exit 0\) has an io_uring: its operations are not system calls",
         output.read_text().splitlines()[-1],
     )
 

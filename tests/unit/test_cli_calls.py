@@ -242,7 +242,7 @@ def test_what_is_missing_is_said_at_the_end(monkeypatch: pytest.MonkeyPatch) -> 
         "close(3)                                = 0",
         "+++ exited with 0 +++",
         "incomplete: 2 records (10 B) did not fit in the ring of 8 MiB",
-        "incomplete: 4101 cat (exit 0) set up an io_uring: its operations are not system calls",
+        "incomplete: 4101 cat (exit 0) has an io_uring: its operations are not system calls",
     ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pytest_ebpf.errors import UsageError
-from pytest_ebpf.settings import Settings, from_config, from_markers, parse_size
+from pytest_ebpf.settings import Settings, Syscalls, from_config, from_markers, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +54,8 @@ def test_what_is_no_size_is_named_with_an_example(text: str) -> None:
     )
 
 
+KEYS = "ring_size, window, environ, argv_limit, syscalls, data_limit, children_only"
+CALLS = "write all, none, or names, patterns and groups such as %file"
 RING = "a ring has a power of two of bytes, from 64K to 1G, not {}; try 8M"
 BAD = {
     ("mode", "maybe"): "'maybe' is not one of auto, require, off",
@@ -66,10 +68,23 @@ BAD = {
     ("argv_limit", "3M"): "at most 2M of arguments can be copied, not 3M",
     ("argv_limit", "-1"): "'-1' is no size; write bytes, or a number with K, M or G, such as 8M",
     ("environ", "perhaps"): "'perhaps' is neither true nor false",
+    (
+        "syscalls",
+        "opnat",
+    ): f"there is no system call 'opnat' on this machine; did you mean 'openat' or 'openat2'? ({CALLS})",
+    (
+        "syscalls",
+        "!opnat",
+    ): f"there is no system call 'opnat' on this machine; did you mean 'openat' or 'openat2'? ({CALLS})",
+    ("syscalls", "zz*"): f"no system call on this machine has a name like 'zz*' ({CALLS})",
+    ("syscalls", ""): f"there is no system call '' on this machine ({CALLS})",
+    ("data_limit", "17K"): "at most 16K of a call's data can be copied, not 17K",
+    ("data_limit", "-1"): "'-1' is no size; write bytes, or a number with K, M or G, such as 8M",
+    ("children_only", "perhaps"): "'perhaps' is neither true nor false",
 }
 
 
-@pytest.mark.parametrize(("name", "value"), BAD)
+@pytest.mark.parametrize(("name", "value"), [key for key in BAD if key[1]])
 def test_a_bad_value_is_named_with_where_it_came_from_and_the_good_ones(name: str, value: str) -> None:
     option = "--ebpf" if name == "mode" else f"--ebpf-{name.replace('_', '-')}"
     ini = "ebpf" if name == "mode" else f"ebpf_{name}"
@@ -88,7 +103,7 @@ def test_a_bad_value_in_a_marker_is_named_likewise(name: str, value: str) -> Non
 
 @pytest.mark.parametrize("name", ["ring", "mode", "broker"])
 def test_a_marker_without_such_a_setting_names_those_it_has(name: str) -> None:
-    text = f"@pytest.mark.ebpf has no setting {name!r}; it has ring_size, window, environ, argv_limit"
+    text = f"@pytest.mark.ebpf has no setting {name!r}; it has {KEYS}"
     with pytest.raises(UsageError, match=f"^{re.escape(text)}$"):
         from_markers(Settings(), item(pytest.mark.ebpf(**{name: "auto"})))
 
@@ -101,7 +116,15 @@ def test_a_marker_takes_names_only() -> None:
 
 def test_without_a_word_the_defaults_hold() -> None:
     assert from_config(config(), {}) == Settings(
-        mode="auto", broker=None, ring_size=8 << 20, window="fixture", environ=False, argv_limit=128 << 10
+        mode="auto",
+        broker=None,
+        ring_size=8 << 20,
+        window="fixture",
+        environ=False,
+        argv_limit=128 << 10,
+        syscalls=Syscalls("all"),
+        data_limit=0,
+        children_only=False,
     )
 
 
@@ -121,6 +144,9 @@ GOOD: dict[str, tuple[str, Any, str, Any]] = {
     "window": ("call", "call", "test", "test"),
     "environ": ("true", True, "false", False),
     "argv_limit": ("0", 0, "64K", 64 << 10),
+    "syscalls": ("openat,close", Syscalls("openat,close"), "none", Syscalls("none")),
+    "data_limit": ("1K", 1 << 10, "64", 64),
+    "children_only": ("yes", True, "no", False),
 }
 
 

@@ -1,0 +1,160 @@
+"""Whose calls are meant: from ``process=`` to processes and the time in which they count."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_ebpf._values import Verdict
+from pytest_ebpf.engine.calls import Span
+from pytest_ebpf.errors import UsageError
+from pytest_ebpf.matching import Glob, compare, show
+from pytest_ebpf.names import compare_name
+from pytest_ebpf.processes import Execution, Process
+from pytest_ebpf.sequences import Sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_ebpf._values import Gap
+    from pytest_ebpf.lives import Life
+    from pytest_ebpf.window import Window
+
+__all__ = ["Who", "show_process", "who"]
+
+_END = (1 << 64) - 1
+
+
+class Who(NamedTuple):
+    """Processes, and the time in which each counts."""
+
+    asked: str
+    sure: tuple[Span, ...]
+    doubtful: tuple[Span, ...]
+    """Those of which it cannot be told whether they are meant."""
+    gaps: tuple[Gap, ...]
+    """Why others may be meant too."""
+    by_name: bool
+    """Whether they were meant by what they are, and not by which they are: there may be none."""
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """All of them."""
+        return (*self.sure, *self.doubtful)
+
+
+def who(window: Window, expected: Any) -> Who:
+    """Find the processes whose calls are meant.
+
+    Args:
+        window: From where they are seen.
+        expected: A process, an execution of one (its calls from then on), a pid, a name or a pattern (the calls
+            made while it ran a program of that name), a predicate on the process, or several of these.
+
+    Raises:
+        UsageError: There is no such process, or its calls are not recorded.
+    """
+    window.update()
+    finder = _Finder(window)
+    finder.add(expected)
+    root = window.history.root
+    if window.children_only and root is not None:
+        own = {span for span in finder.found if (span.host_pid, span.start_ns) == root.key}
+        if finder.names_root or (own and len(own) == len(finder.found)):
+            raise UsageError(
+                f"process={show_process(expected)} is the test's own process, and children_only leaves its calls out"
+            )
+        for span in own:
+            del finder.found[span]
+    spans = finder.found.items()
+    return Who(
+        f"process={show_process(expected)}",
+        tuple(span for span, verdict in spans if verdict is Verdict.YES),
+        tuple(span for span, verdict in spans if verdict is Verdict.UNKNOWN),
+        tuple(finder.gaps),
+        finder.by_name,
+    )
+
+
+def show_process(expected: Any) -> str:
+    """Write what was given for ``process=``, a process by its pid."""
+    if isinstance(expected, Process):
+        return repr(expected.raw("pid"))
+    if isinstance(expected, Sequence | list | tuple):
+        items = expected.evidence()[0].matched if isinstance(expected, Sequence) else expected
+        return f"[{', '.join(show_process(each) for each in items)}]"
+    return show(expected)
+
+
+class _Finder:
+    """Collects spans, each with the best verdict."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self.found: dict[Span, Verdict] = {}
+        self.gaps: list[Gap] = []
+        self.by_name = False
+        self.names_root = False
+
+    def add(self, expected: Any, best: Verdict = Verdict.YES) -> None:
+        """Add the processes that are meant."""
+        if isinstance(expected, Sequence):
+            found, gaps = expected.evidence()
+            self.gaps += gaps
+            self._add_all(found.matched, best)
+            self._add_all(found.doubtful, min(best, Verdict.UNKNOWN))
+        elif isinstance(expected, list | tuple | set | frozenset):
+            if not expected:
+                raise UsageError("process=[] means the calls of nobody: leave it out, or name one")
+            self._add_all(expected, best)
+        elif isinstance(expected, Execution):
+            following = [image.time_ns for image in expected.life.executed if image.time_ns > expected.time_ns]
+            self._note(expected.life, best, expected.time_ns, min(following, default=_END))
+        elif isinstance(expected, Process):
+            self._note_named(expected.life, best)
+        elif isinstance(expected, str | bytes | os.PathLike | re.Pattern | Glob):
+            self.by_name = True
+            for life in self._lives():
+                self._add_programs(life, expected)
+        else:
+            self._add_matching(expected, best)
+
+    def _add_all(self, several: Iterable[Any], best: Verdict) -> None:
+        for each in several:
+            self.add(each, best)
+
+    def _add_matching(self, expected: Any, best: Verdict) -> None:
+        by_pid = isinstance(expected, int) and not isinstance(expected, bool)
+        if expected is None or isinstance(expected, bool | float | dict):
+            raise UsageError(f"process is a process, a pid, a name or a predicate, not {expected!r}")
+        met = False
+        for life in self._lives():
+            process = Process(life, self._window)
+            verdict = min(best, compare(expected, process.raw("pid") if by_pid else process))
+            if verdict and by_pid:
+                self._note_named(life, verdict)
+            elif verdict:
+                self._note(life, verdict)
+            met = met or bool(verdict)
+        if by_pid and not met:
+            raise UsageError(f"process={expected}: the trace knows no process with this pid")
+        self.by_name = self.by_name or not by_pid
+
+    def _lives(self) -> Iterator[Life]:
+        yield from list(self._window.history.lives.values())
+
+    def _add_programs(self, life: Life, name: Any) -> None:
+        images = [life.start(), *life.executed]
+        ends = [*(image.time_ns for image in life.executed), _END]
+        for image, from_ns, to_ns in zip(images, [0, *ends[:-1]], ends, strict=True):
+            self._note(life, compare_name(name, image), from_ns, to_ns)
+
+    def _note_named(self, life: Life, verdict: Verdict) -> None:
+        self.names_root = self.names_root or life is self._window.history.root
+        self._note(life, verdict)
+
+    def _note(self, life: Life, verdict: Verdict, from_ns: int = 0, to_ns: int = _END) -> None:
+        if verdict:
+            span = Span(*life.key, from_ns, to_ns)
+            self.found[span] = max(verdict, self.found.get(span, Verdict.NO))

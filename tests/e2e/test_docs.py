@@ -98,6 +98,8 @@ def normal(text: str) -> str:
     """Replace what differs from run to run: times, pids, and pytest's own command line."""
     text = re.sub(r"\+?\b\d+\.\d{3} m?s\b", "TIME", text)
     text = re.sub(r"\b\d+ \S.*\(the test\)", "PID pytest (the test)", text)
+    # How many there are depends on the interpreter and on pytest.
+    text = re.sub(r"\b[\d,]+ calls\b", "N calls", text)
     # How far apart the columns stand depends on the length of a time.
     return re.sub(r"(TIME +|─ )\d+ ", lambda found: f"{found[1].split()[0]} PID ", text)
 

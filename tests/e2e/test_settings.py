@@ -160,6 +160,99 @@ def test_ini_values_hold_for_the_run_and_options_come_before_them(suite: Suite) 
     suite.run("--ebpf-ring-size=2M", "--ebpf-argv-limit=64K", "--ebpf-environ=false").assert_outcomes(passed=3)
 
 
+CALLS = """
+import os
+import subprocess
+import pytest
+from pytest_ebpf import TraceIncomplete, UsageError, glob
+
+def made(trace, tmp_path):
+    (tmp_path / "note").write_text("hello")
+    os.getppid()
+    subprocess.run(["sh", "-c", "echo hello > note"], cwd=tmp_path)
+    return trace
+
+{marker}
+def test_only_some_calls_are_recorded(tmp_path, ebpf_trace):
+    trace = made(ebpf_trace, tmp_path)
+    assert {{each.name for each in trace.syscalls}} == {{"write", "execve"}}
+    with pytest.raises(UsageError, match="^getppid is not recorded: .* says 'write,execve'"):
+        trace.assert_no_syscall("getppid")
+
+    # Those of this process are not, and those that are have some data.
+    assert trace.root not in {{each.process for each in trace.syscalls}}
+    trace.assert_no_syscall("write", buf="help")
+    with pytest.raises(TraceIncomplete, match="of buf only 4 bytes were copied"):
+        trace.assert_no_syscall("write", buf="hello world")
+    with pytest.raises(AssertionError):
+        trace.assert_no_syscall("write", buf=glob("hell*"))
+
+@pytest.mark.ebpf(syscalls="all", data_limit=0, children_only=False)
+def test_all_are(tmp_path, ebpf_trace):
+    trace = made(ebpf_trace, tmp_path)
+    trace.assert_syscall("getppid", process=trace.root)
+    assert trace.syscalls.where("write", path="note")
+
+@pytest.mark.ebpf(syscalls="none")
+def test_none_are(tmp_path, ebpf_trace):
+    trace = made(ebpf_trace, tmp_path)
+    trace.assert_spawned("sh")
+    with pytest.raises(UsageError, match="^no system calls are recorded"):
+        trace.syscalls
+"""
+MARKER = '@pytest.mark.ebpf(syscalls=["write", "execve"], data_limit=4, children_only=True)'
+
+
+def test_which_calls_are_recorded_is_said_by_the_marker(suite: Suite) -> None:
+    suite.file("test_it.py", CALLS.format(marker=MARKER))
+    suite.run().assert_outcomes(passed=3)
+
+
+def test_which_calls_are_recorded_is_said_by_options(suite: Suite) -> None:
+    suite.file("test_it.py", CALLS.format(marker=""))
+    options = ("--ebpf-syscalls=write,execve", "--ebpf-data-limit=4", "--ebpf-children-only=yes")
+    suite.run(*options).assert_outcomes(passed=3)
+
+
+def test_which_calls_are_recorded_is_said_by_ini_values(suite: Suite) -> None:
+    lines = ("ebpf_syscalls = write,execve", "ebpf_data_limit = 4", "ebpf_children_only = true")
+    suite.pytester.makeini("\n".join(["[pytest]", *lines]))
+    suite.file("test_it.py", CALLS.format(marker=""))
+    suite.run().assert_outcomes(passed=3)
+    # An option comes before.
+    suite.run("--ebpf-syscalls=all").assert_outcomes(passed=2, failed=1)
+
+
+LATER = """
+import os
+import subprocess
+import pytest
+from pytest_ebpf import BrokerError
+
+def test_first_nobody_wants_any(ebpf_trace):
+    subprocess.run(["true"])
+    ebpf_trace.assert_spawned("true")
+    with pytest.raises(BrokerError, match="no session of this broker records system calls"):
+        ebpf_trace.window.history.session.snapshot()
+
+@pytest.mark.ebpf(syscalls="getppid")
+def test_then_one_is_wanted(ebpf_trace):
+    os.getppid()
+    ebpf_trace.assert_syscall("getppid", process=os.getpid(), count=1)
+    ebpf_trace.window.history.session.snapshot()
+
+def test_and_then_none_again(ebpf_trace):
+    subprocess.run(["true"])
+    ebpf_trace.assert_spawned("true", count=1)
+    assert not ebpf_trace.window.history.calls.select(0, 99)
+"""
+
+
+def test_the_broker_attaches_nothing_for_calls_until_a_test_wants_some(own_broker: Suite) -> None:
+    own_broker.file("test_it.py", LATER)
+    own_broker.run("--ebpf-syscalls=none").assert_outcomes(passed=3)
+
+
 WINDOW = """
 import subprocess
 import pytest
@@ -196,6 +289,15 @@ def test_the_window_of_all_tests_can_be_set(suite: Suite) -> None:
         ),
         ("--ebpf-environ=perhaps", "--ebpf-environ: 'perhaps' is neither true nor false"),
         ("--ebpf-argv-limit=3M", "--ebpf-argv-limit: at most 2M of arguments can be copied, not 3M"),
+        ("--ebpf-data-limit=1M", "--ebpf-data-limit: at most 16K of a call's data can be copied, not 1M"),
+        ("--ebpf-children-only=2", "--ebpf-children-only: '2' is neither true nor false"),
+        (
+            "--ebpf-syscalls=opnat",
+            (
+                "--ebpf-syscalls: there is no system call 'opnat' on this machine; did you mean 'openat' or 'openat2'?"
+                " (write all, none, or names, patterns and groups such as %file)"
+            ),
+        ),
     ],
 )
 def test_a_bad_option_ends_pytest_with_one_line(suite: Suite, argument: str, text: str) -> None:
@@ -216,7 +318,8 @@ def test_a_bad_ini_value_ends_pytest_with_one_line(suite: Suite) -> None:
 
 
 BAD_MARKERS = {
-    "ring='16M'": "@pytest.mark.ebpf has no setting 'ring'; it has ring_size, window, environ, argv_limit",
+    "ring='16M'": "@pytest.mark.ebpf has no setting 'ring'; it has ring_size, window, environ, argv_limit, syscalls, "
+    "data_limit, children_only",
     "'16M'": "@pytest.mark.ebpf takes names only, such as ring_size='16M', not '16M'",
     "window='all'": "@pytest.mark.ebpf(window=...): 'all' is not one of fixture, test, call",
     "ring_size='4096'": (
@@ -236,8 +339,9 @@ def test_a_bad_marker_is_an_error_of_its_test_alone_and_says_what_is_good(suite:
 
 def test_help_tells_of_each_option_and_markers_of_the_marker(suite: Suite) -> None:
     result = suite.run("--help")
-    for name in ("", "-broker", "-ring-size", "-window", "-environ", "-argv-limit"):
+    settings = ("", "-broker", "-ring-size", "-window", "-environ", "-argv-limit")
+    for name in (*settings, "-syscalls", "-data-limit", "-children-only"):
         result.stdout.fnmatch_lines([f"  --ebpf{name}=*"])
         result.stdout.fnmatch_lines([f"  ebpf{name.replace('-', '_')} (string):*"])
     said = subprocess.run(suite.command("--markers"), cwd=suite.path, capture_output=True, text=True, check=True).stdout
-    assert "@pytest.mark.ebpf(*, ring_size=..., window=..., environ=..., argv_limit=...): settings of this" in said
+    assert "@pytest.mark.ebpf(*, ring_size=..., window=..., environ=..., argv_limit=..., syscalls=..., " in said

@@ -37,7 +37,9 @@ def test_data_is_known_only_if_it_was_asked_for() -> None:
 
 def test_data_that_is_longer_than_what_was_asked_for_is_known_to_its_end_only() -> None:
     written = call("write", 1, AT, 5, memory={AT: b"abcde"}, result=5, limit=3)
-    with pytest.raises(TraceIncomplete, match=r"^buf of write: of buf only 3 bytes were copied; try a higher data_limit$"):
+    with pytest.raises(
+        TraceIncomplete, match=r"^buf of write: of buf only 3 bytes were copied; try a higher data_limit$"
+    ):
         _ = written.args.buf
     assert written.seen("buf") == b"abc"
     assert text.line(written) == 'write(1, "abc"..., 5) = 5'

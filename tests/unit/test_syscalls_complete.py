@@ -14,6 +14,7 @@ from call_world import ADDRESS, CallWorld, shell
 from model_stream import World
 
 from pytest_ebpf import TraceIncomplete, UsageError, call, family, glob
+from pytest_ebpf.matching import show
 from pytest_ebpf.settings import Syscalls
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def test_with_a_call_that_was_made_it_does_not(absent: Callable[[Trace], object]
         ({"lost_members": 1}, "1 thread could not be entered into the session"),
         ({"left_members": 1}, "1 thread left the session by a change of user"),
     ],
-    ids=repr,
+    ids=show,
 )
 def test_with_records_lost_it_cannot_be_told(absent: Callable[[Trace], object], lost: dict[str, int], why: str) -> None:
     world, trace, _ = quiet_shell()
@@ -186,7 +187,7 @@ def test_a_call_that_has_not_returned_is_there() -> None:
 @pytest.mark.parametrize(
     "criteria",
     [{"result": 5}, {"errno": "EIO"}, {"errno": None}, {"duration": lambda d: d > 1}, {"result": None}, {"buf": b"x"}],
-    ids=repr,
+    ids=show,
 )
 def test_what_a_call_will_return_is_not_known_before(criteria: dict[str, Any]) -> None:
     world, trace, sh = shell()

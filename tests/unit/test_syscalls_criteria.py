@@ -18,6 +18,7 @@ from dirty_equals import IsInt, IsPartialDict, IsStr
 
 from pytest_ebpf import UsageError, call, family, glob
 from pytest_ebpf.errors import TraceIncomplete
+from pytest_ebpf.matching import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +104,7 @@ def test_a_call_that_was_asked_for_elsewhere_is_asked_for_here() -> None:
         (lambda path: path.startswith("/etc"), ["openat"]),
         (IsStr(regex="/var/o.*"), ["openat"]),
     ],
-    ids=repr,
+    ids=show,
 )
 def test_a_path_is_any_of_a_calls_absolute_as_a_whole_relative_from_its_end(path: Any, found: list[str]) -> None:
     _, trace, _ = files()
@@ -147,7 +148,7 @@ def test_a_relative_path_starts_where_the_call_says() -> None:
         (lambda flags: flags & os.O_ACCMODE, ["/var/x/data.json", "/var/other"]),
         (IsInt(lt=2), ["/var/other"]),
     ],
-    ids=repr,
+    ids=show,
 )
 def test_flags_as_a_whole_or_at_least_some(flags: Any, found: list[str]) -> None:
     _, trace, _ = files()
@@ -302,7 +303,7 @@ def connections() -> tuple[CallWorld, Trace, Actor]:
         ({"addr": {"family": "AF_INET"}}, [0]),
         ({"addr": lambda addr: addr.port == 443}, [1]),
     ],
-    ids=repr,
+    ids=show,
 )
 def test_a_socket_address_is_asked_for_by_its_parts(criteria: dict[str, Any], found: list[int]) -> None:
     _, trace, _ = connections()
@@ -399,7 +400,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("criteria", "text"), BAD, ids=repr)
+@pytest.mark.parametrize(("criteria", "text"), BAD, ids=show)
 def test_what_can_never_be_is_refused(criteria: dict[str, Any], text: str) -> None:
     _, trace, _ = files()
     asked: list[Callable[[], object]] = [
@@ -446,7 +447,7 @@ def test_what_can_never_be_is_refused(criteria: dict[str, Any], text: str) -> No
         (3.5, {}, "a system call is asked for by its name, a pattern, a group or a family, not by 3.5"),
         ("opnat", {}, "there is no system call 'opnat' on this machine; did you mean 'openat' or 'openat2'?"),
     ],
-    ids=repr,
+    ids=show,
 )
 def test_what_some_calls_never_have_is_refused(name: Any, criteria: dict[str, Any], text: str) -> None:
     _, trace, _ = files()

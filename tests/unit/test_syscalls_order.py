@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from pytest_ebpf import TraceIncomplete, UsageError, call
+from pytest_ebpf.matching import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -438,7 +439,7 @@ def test_an_io_uring_may_have_done_what_lies_between() -> None:
         ([call("fsync", of="directory")], {}, "of='directory' is of use in a sequence by='file' only"),
         ([call("write", flags=1)], {}, "write has no argument 'flags' (it has: fd, buf, count)"),
     ],
-    ids=repr,
+    ids=show,
 )
 def test_a_sequence_that_cannot_be_is_refused(steps: Any, options: dict[str, Any], text: str) -> None:
     _, trace, _ = shell()

@@ -59,7 +59,8 @@ class Ticks(int):
         return self / _USER_HZ
 
     def __repr__(self) -> str:
-        return f"{int(self)} /* {self.seconds:.2f} s */" if self else "0"
+        seconds, ticks = divmod(int(self), _USER_HZ)
+        return f"{int(self)} /* {seconds}.{ticks:02} s */" if self else "0"
 
     __str__ = __repr__
 

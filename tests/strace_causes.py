@@ -205,7 +205,10 @@ def _headers(data: bytes) -> Iterator[tuple[int, int, int]]:
 def _same_netlink(ours: Line, theirs: Line) -> bool:
     told = [(int(length), int(sequence), int(port)) for length, sequence, port in _TOLD.findall(theirs.arguments)]
     data = re.search(rf"(?:^-?\d+, |iov_base=){_TEXT}", ours.arguments)
-    return bool(told) and data is not None and list(_headers(_unquoted(data[1]))) == told
+    if not told or data is None or list(_headers(_unquoted(data[1]))) != told:
+        return False
+    before, after = ours.arguments[: data.start(1) - 1], ours.arguments[data.end(1) + 1 :]
+    return theirs.arguments.startswith(before) and theirs.arguments.endswith(after)
 
 
 def _killed(ours: Line, theirs: Line) -> bool:

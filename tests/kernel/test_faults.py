@@ -13,7 +13,7 @@ import pytest
 from brokers import eventually
 from tiers import unable
 
-from pytest_ebpf import Left, Trace, TraceIncomplete
+from pytest_ebpf import Exec, Left, Trace, TraceIncomplete
 from pytest_ebpf.engine.session import Session
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def test_root_follows_set_uid_programs(ebpf_trace: Trace) -> None:
         pytest.skip("a user's session is confined to the user; the suite as root runs this")
     path = set_uid_program()
     subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", path, "--help"], capture_output=True, check=False)
-    ebpf_trace.assert_exited(Path(path).name, uid=65534, euid=0)
+    process = ebpf_trace.assert_exited(Path(path).name, uid=65534, euid=0)
+    assert ebpf_trace.events.where(Exec, secure=True).one().process == process
     assert not ebpf_trace.losses.any
     ebpf_trace.assert_not_spawned("git")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tiers import require_root
 
-from pytest_ebpf import Trace, TraceIncomplete, namespaces_of
+from pytest_ebpf import Exec, Trace, TraceIncomplete, namespaces_of
 from pytest_ebpf.namespaces import KINDS
 
 if TYPE_CHECKING:
@@ -97,24 +98,36 @@ def test_ids_and_capabilities_are_those_of_proc(ebpf_trace: Trace, sleeper: int)
     assert sets == {name: int(truth[name][0], 16) for name in sets}
 
 
+ODD_IDS = """
+import ctypes, os
+os.setresgid(1001, 1002, 1003)
+os.setresuid(0, 1005, 1006)  # the effective capabilities go, the permitted ones stay
+ctypes.CDLL(None).setfsgid(1001)
+ctypes.CDLL(None).setfsuid(0)  # and those for files come back
+print(open("/proc/self/status").read())
+"""
+
+
 def test_ids_and_capabilities_that_differ_from_each_other_are_told_apart(ebpf_trace: Trace) -> None:
     require_root()
-    command = ["setpriv", "--ruid=1001", "--euid=1002", "--rgid=1003", "--egid=1004", "--clear-groups"]
-    command += ["--inh-caps=-all,+chown,+kill", "--bounding-set=-all,+chown,+kill,+setuid,+setgid"]
-    with subprocess.Popen([*command, "/bin/cat", "/proc/self/status"], stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
-        lines = running.stdout.read().splitlines()
+    command = ["setpriv", "--bounding-set=-all,+chown,+kill,+setuid,+setgid"]
+    command += ["--inh-caps=-all,+chown,+kill", "--ambient-caps=-all,+kill"]
+    command += [sys.executable, "-c", ODD_IDS]
+    lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     truth = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
-    assert truth["Uid"][:2] == ["1001", "1002"]
-    process = ebpf_trace.assert_spawned("cat", uid=1001, euid=1002, gid=1003, egid=1004)
+    process = ebpf_trace.assert_spawned(uid=0, euid=1005, gid=1001, egid=1002)
     mine = process.credentials
     assert [mine.uid, mine.euid, mine.suid, mine.fsuid] == [int(number) for number in truth["Uid"]]
     assert [mine.gid, mine.egid, mine.sgid, mine.fsgid] == [int(number) for number in truth["Gid"]]
-    assert mine.capabilities.inheritable == {"CAP_CHOWN", "CAP_KILL"}
+    assert truth["Uid"] == ["0", "1005", "1006", "0"]
+    assert truth["Gid"] == ["1001", "1002", "1003", "1001"]
     assert mine.capabilities.bounding == {"CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SETGID"}
-    assert mine.capabilities.effective_mask == int(truth["CapEff"][0], 16)
-    with pytest.raises(AssertionError, match=r"euid: 1002, asked 1001"):
-        ebpf_trace.assert_spawned("cat", euid=1001)
+    assert mine.capabilities.permitted_mask == int(truth["CapPrm"][0], 16) > 0
+    assert mine.capabilities.inheritable == {"CAP_CHOWN", "CAP_KILL"}
+    assert mine.capabilities.ambient == {"CAP_KILL"}
+    assert mine.capabilities.effective == {"CAP_CHOWN"}
+    with pytest.raises(AssertionError, match=r"euid: 1005, asked 0"):
+        ebpf_trace.assert_spawned(executed=True, euid=0, egid=1002)
 
 
 def test_the_cgroup_id_is_the_inode_of_its_folder_in_the_unified_hierarchy(ebpf_trace: Trace, tmp_path: Path) -> None:
@@ -208,6 +221,14 @@ def test_arguments_cut_at_the_limit_let_no_negative_pass(ebpf_trace: Trace) -> N
     ebpf_trace.assert_not_spawned("true", argv=["/bin/true", "--force", ...])
 
 
+def test_an_exec_says_how_much_its_program_was_given(ebpf_trace: Trace) -> None:
+    subprocess.run(["/bin/true", "a", "bc"], env={"A": "1", "B": "", "C": "2"}, check=True)
+    event = ebpf_trace.events.where(Exec).one()
+    assert (event.argc, event.argv_size) == (3, len("/bin/true a bc "))
+    assert (event.envc, event.environ_size) == (3, len("A=1 B= C=2 "))
+    assert event.secure is False
+
+
 @pytest.mark.ebpf(environ=True)
 def test_the_environment_is_captured_when_it_is_asked_for(ebpf_trace: Trace) -> None:
     environment = {b"PLAIN": b"1", b"EMPTY": b"", b"ODD": b"\xff=\n"}
@@ -227,11 +248,12 @@ def test_a_process_that_unshares_its_mount_and_pid_namespaces_is_seen_in_the_new
     ebpf_trace: Trace, program: Callable[[str], str]
 ) -> None:
     said = subprocess.run([program("unshare_own")], stdout=subprocess.PIPE, text=True, check=True).stdout
-    mnt, child_pid = map(int, said.split())
+    mnt, child_pid, child_time = map(int, said.split())
     process = ebpf_trace.assert_spawned("unshare_own", new_namespaces={"mnt", "pid_for_children"}, executed=True)
     assert (process.namespaces.mnt, process.namespaces.pid_for_children) == (mnt, child_pid)
     child = process.children.one()
-    assert (child.namespaces.mnt, child.namespaces.pid) == (mnt, child_pid)
+    assert (child.namespaces.mnt, child.namespaces.pid, child.namespaces.time) == (mnt, child_pid, child_time)
+    assert process.namespaces.time != process.namespaces.time_for_children == child_time
     assert (child.namespace_pid, child.exit_code) == (1, 1)
     # Itself it stays in its pid namespace (pid_namespaces(7)).
     ebpf_trace.assert_not_spawned("unshare_own", new_namespaces={"pid"}, executed=True)

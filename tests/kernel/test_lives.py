@@ -117,7 +117,8 @@ def test_the_exit_code_is_the_processs_also_where_its_first_thread_ended_before_
 ) -> None:
     assert subprocess.run([program("leader_first"), "5"], check=False).returncode == 5
     process = ebpf_trace.assert_exited("leader_first", exit_code=5, count=1).one()
-    assert ebpf_trace.events.where(ThreadExit, process=process, tid=process.pid).one().exit_code == 1
+    ended = ebpf_trace.events.where(ThreadExit, process=process, tid=process.pid).one()
+    assert (ended.exit_code, ended.live) == (1, 1)
 
 
 @pytest.mark.parametrize("how", ["vfork", "posix_spawn"])

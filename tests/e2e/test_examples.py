@@ -44,7 +44,7 @@ INVERSIONS = [
             r"E +└─ \d+ bwrap .*forked, .*new cgroup ipc mnt net pid user uts, pid 1 inside\)$",
             r"E +└─ \d+ sh -c 'id; true' .*pid 2 inside\)$",
             r"E +└─ \d+ id \(.*pid 3 inside\)$",
-            r"E +window    \d+ events, 0 lost, 0 truncated$",
+            r"E +window    \d+ events, [\d,]+ calls, 0 lost, 0 truncated$",
         ],
     ),
     Inversion(
@@ -62,7 +62,7 @@ INVERSIONS = [
             r"E +processes \d+ .* \(the test\)$",
             r"E +└─ \d+ unshare --user --map-root-user --pid --fork .*new mnt user\)$",
             r"E +└─ \d+ sh -c 'true; exit 0' \(.*new mnt pid user, pid 1 inside\)$",
-            r"E +window    \d+ events, 0 lost, 0 truncated$",
+            r"E +window    \d+ events, [\d,]+ calls, 0 lost, 0 truncated$",
         ],
     ),
     Inversion(
@@ -94,7 +94,7 @@ INVERSIONS = [
             r"E +└─ \d+ git clone --quiet ",  # the window is the section: no git of the fixtures
             r"E +└─ \d+ /bin/sh -c 'git-upload-pack ",
             r"E +└─ \d+ git-upload-pack /",
-            r"E +window    \d+ events, 0 lost, 0 truncated$",
+            r"E +window    \d+ events, [\d,]+ calls, 0 lost, 0 truncated$",
         ],
     ),
     Inversion(
@@ -114,7 +114,7 @@ INVERSIONS = [
             r"E +└─ \d+ make --silent \(",
             r"E +├─ \d+ gcc -O2 -DGREETING=1 -c -o hello\.o hello\.c \(",
             r"E +│  ├─ \d+ /.*/cc1 ",
-            r"E +window    \d+ events, 0 lost, 0 truncated$",
+            r"E +window    \d+ events, [\d,]+ calls, 0 lost, 0 truncated$",
         ],
     ),
     Inversion(

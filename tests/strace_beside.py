@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import os
+import signal
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Beside", "run"]
 
+_SECONDS = 120  # that a program may take
 _NEWER_THAN_STRACE = 451  # the first number that strace 6.1 has no name for: calls added since Linux 6.2
 
 
@@ -47,8 +49,14 @@ def run(tracer: Tracer, command: Sequence[str], output: Path, **how: object) -> 
     session.want_calls(None)
     session.data_limit = 16384
     with Trace(history) as trace:
-        strace = subprocess.Popen(["strace", "-f", "-s", "16384", "-o", str(output), *command], **how)  # type: ignore[call-overload]
-        strace.wait()
+        command = ["strace", "-f", "-s", "16384", "-o", str(output), *command]
+        strace = subprocess.Popen(command, start_new_session=True, **how)  # type: ignore[call-overload]
+        try:
+            strace.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            # strace alone would leave what it traces behind.
+            os.killpg(strace.pid, signal.SIGKILL)
+            raise
         window = trace.window
         window.update()
         assert not trace.losses, trace.losses

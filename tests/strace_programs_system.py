@@ -40,14 +40,32 @@ SYSTEM = (
     ),
     python(
         "a server of pages",
-        "import http.server, threading, urllib.request",
+        "import http.server, subprocess, threading, urllib.request",
         "server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)",
         "threading.Thread(target=server.serve_forever).start()",
         "for path in ('', 'nowhere'):",
         "    try: print(urllib.request.urlopen(f'http://127.0.0.1:{server.server_port}/{path}').read())",
         "    except OSError as error: print(error)",
+        "subprocess.run(['curl', '-s', f'http://127.0.0.1:{server.server_port}/'], stdout=subprocess.DEVNULL)",
         "server.shutdown()",
     ),
+    python(
+        "network interfaces",
+        "import fcntl, socket, struct",
+        "ask = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
+        "for request in (*range(0x8910, 0x8920, 2), *range(0x8913, 0x8923, 2), 0x8927, 0x8933, 0x8942, 0x8922):",
+        "    for name in ('lo', 'none'):",
+        "        try: fcntl.ioctl(ask, request, struct.pack('16si20x', name.encode(), 1))",
+        "        except OSError as error: print(error)",
+        "print(socket.if_nametoindex('lo'), socket.if_indextoname(1), socket.if_nameindex())",
+    ),
+    shell(
+        "a sandbox",
+        "bwrap --ro-bind / / --dev /dev --proc /proc --unshare-all --die-with-parent --new-session --cap-drop ALL"
+        " sh -c 'id; ls /proc; ip link || :'",
+        needs=("bwrap",),
+    ),
+    shell("another user", "runuser -u nobody -- id; su nobody -s /bin/sh -c 'id; kill -0 1' || :; capsh --print || :"),
     shell(
         "addresses and routes", "ip addr; ip -s link; ip route show table all; ip neigh; ss -tuxan", needs=("ip", "ss")
     ),

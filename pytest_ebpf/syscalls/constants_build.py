@@ -56,7 +56,15 @@ HEADERS = (
     # Sockets
     *("sys/socket.h", "linux/net.h", "linux/in.h", "netinet/in.h", "linux/in6.h", "linux/ip.h", "linux/tcp.h"),
     *("netinet/tcp.h", "linux/udp.h", "netinet/udp.h", "linux/netlink.h", "linux/if_packet.h"),
-    *("linux/if_ether.h", "linux/if_arp.h", "linux/vm_sockets.h", "linux/if_xdp.h", "linux/tls.h", "linux/mptcp.h"),
+    *(
+        "linux/if.h",
+        "linux/if_ether.h",
+        "linux/if_arp.h",
+        "linux/vm_sockets.h",
+        "linux/if_xdp.h",
+        "linux/tls.h",
+        "linux/mptcp.h",
+    ),
     *("linux/can.h", "linux/icmp.h", "linux/icmpv6.h", "linux/net_tstamp.h", "linux/netfilter_ipv4.h"),
     # Requests of ioctl(2)
     *("asm/ioctls.h asm/termbits.h linux/serial.h", "linux/sockios.h", "linux/if_tun.h linux/filter.h"),

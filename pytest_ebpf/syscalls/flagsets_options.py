@@ -96,6 +96,7 @@ OPTIONS: dict[str, Maker] = {
     "perf_read_formats": flags("linux/perf_event.h PERF_FORMAT_*", less="PERF_FORMAT_MAX"),
     # Addresses and control messages of sockets
     "arp_hardware_types": enum("linux/if_arp.h ARPHRD_*"),
+    "interface_flags": flags("linux/if.h IFF_*", less="IFF_VOLATILE"),
     "packet_types": enum("linux/if_packet.h PACKET_HOST..PACKET_ADD_MEMBERSHIP"),
     "vsock_cids": enum(
         "linux/vm_sockets.h VMADDR_CID_HYPERVISOR VMADDR_CID_LOCAL VMADDR_CID_HOST", more={"VMADDR_CID_ANY": 0xFFFFFFFF}

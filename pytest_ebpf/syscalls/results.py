@@ -71,6 +71,14 @@ class AddressResult(Result):
         return Pointer(view.raw.result & ((1 << 64) - 1))
 
 
+class RegisterResult(Result):
+    """Whatever a register holds."""
+
+    def value(self, view: View) -> int:
+        """Return it, 64 unsigned bits."""
+        return view.raw.result & ((1 << 64) - 1)
+
+
 class OctalResult(Result):
     """Permissions."""
 
@@ -179,6 +187,7 @@ RESULTS: dict[str, Callable[..., Result]] = {
     "child": ChildResult,
     "fd": DescriptorResult,
     "address": AddressResult,
+    "register": RegisterResult,
     "octal": OctalResult,
     "hex": HexResult,
     "named": NamedResult,

@@ -42,6 +42,12 @@ ioctl           fd:fd request:ioctl_request arg:lhex -> int
   request=FICLONE arg:fd
   request=FS_IOC_GETFLAGS arg:inode_flags(out)
   request=FS_IOC_SETFLAGS arg:inode_flags
+  request=SIOCGIFNAME|SIOCGIFINDEX|SIOCGIFFLAGS|SIOCGIFMETRIC|SIOCGIFMTU|SIOCGIFTXQLEN arg:ifreq(request, out)
+  request=SIOCGIFADDR|SIOCGIFDSTADDR|SIOCGIFBRDADDR|SIOCGIFNETMASK|SIOCGIFHWADDR arg:ifreq(request, out)
+  request=SIOCSIFFLAGS|SIOCSIFMETRIC|SIOCSIFMTU|SIOCSIFTXQLEN arg:ifreq(request)
+  request=SIOCSIFADDR|SIOCSIFDSTADDR|SIOCSIFBRDADDR|SIOCSIFNETMASK|SIOCSIFHWADDR arg:ifreq(request)
+  request=SIOCATMARK|SIOCGPGRP arg:int32(out)
+  request=SIOCSPGRP arg:int32
   request=TIOCSTI|TIOCSBRK|TIOCCBRK|BLKGETSIZE64|BLKGETSIZE|BLKSSZGET arg:ptr
 poll            fds:pollfds(nfds) nfds:uint timeout:int -> ready
 ppoll           fds:pollfds(nfds) nfds:uint tmo_p:time_left sigmask:sigset(sigsetsize) sigsetsize:size -> ready

@@ -12,7 +12,7 @@ rt_sigprocmask  how:flags(sigprocmask_how) set:sigset(sigsetsize) oldset:sigset(
 rt_sigpending   set:sigset(sigsetsize, short, out) sigsetsize:size -> int
 rt_sigsuspend   mask:sigset(sigsetsize) sigsetsize:size -> int
 rt_sigtimedwait set:sigset(sigsetsize) info:siginfo(out) timeout:timespec sigsetsize:size -> named(signals)
-rt_sigreturn    -> int
+rt_sigreturn    -> register
 sigaltstack     ss:stack old_ss:stack(out) -> int
 pause           -> int
 """

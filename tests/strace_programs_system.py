@@ -51,7 +51,9 @@ SYSTEM = (
     ),
     python(
         "network interfaces",
-        "import fcntl, socket, struct",
+        "import ctypes, fcntl, socket, struct",
+        # In a network of its own, whose loopback interface nobody else needs: some requests set what they say.
+        "assert ctypes.CDLL(None).unshare(0x40000000) == 0  # CLONE_NEWNET",
         "ask = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
         "for request in (*range(0x8910, 0x8920, 2), *range(0x8913, 0x8923, 2), 0x8927, 0x8933, 0x8942, 0x8922):",
         "    for name in ('lo', 'none'):",

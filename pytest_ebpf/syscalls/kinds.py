@@ -55,8 +55,6 @@ class Kind:
 
     portable: ClassVar[bool] = True
     """Whether it means the same in a 32-bit call: what is copied has no layout that differs there."""
-    one_of: str = ""
-    """Where its names are, if all of its low 32 bits have one (`pytest_ebpf.syscalls.flagsets`)."""
     flagset: str = ""
     """The set that has the names of its values (`pytest_ebpf.syscalls.flagsets`); empty: none does."""
     has_address: ClassVar[bool] = False
@@ -185,7 +183,7 @@ class Flag(Kind):
         """
         super().__init__(at, names, parameters)
         self._mask, self._make = (1 << bits) - 1, named(parameters[0])
-        self.one_of = self.flagset = parameters[0]
+        self.flagset = parameters[0]
 
     def value(self, view: View) -> Any:
         """Return the number with its names."""

@@ -174,8 +174,8 @@ def _variant(line: str, names: Sequence[str], base: Mapping[str, Kind], result: 
 
 def _meant(conditions: Iterable[tuple[str, tuple[frozenset[str], bool]]], base: Mapping[str, Kind]) -> Meant | None:
     for name, (of, wanted) in conditions:
-        if wanted and base[name].one_of:
-            return Meant(base[name].at, base[name].one_of, of)
+        if wanted and base[name].flagset:
+            return Meant(base[name].at, base[name].flagset, of)
     return None
 
 

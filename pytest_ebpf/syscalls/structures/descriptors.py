@@ -70,10 +70,10 @@ class Request(int):
 class RequestKind(Kind):
     """What ioctl(2) is asked for."""
 
-    one_of = flagset = "ioctl_requests"
+    flagset = "ioctl_requests"
 
     def value(self, view: View) -> Any:
         """Return the number with its name."""
         number = view.word(self.at) & 0xFFFFFFFF
-        found = named(self.one_of)(number)
+        found = named(self.flagset)(number)
         return found if found.name is not None else Request(number)

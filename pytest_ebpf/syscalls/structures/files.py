@@ -134,6 +134,7 @@ class HandleKind(Memory):
 
     portable = False
     noun = "a structure"
+    fields = ("handle_bytes", "handle_type", "f_handle")
     _room = 8 + 128  # MAX_HANDLE_SZ
 
     def captures(self) -> tuple[Capture, ...]:

@@ -241,11 +241,16 @@ def _skipped(ours: Line, theirs: Line) -> bool:
     return theirs.result == "?" and ours.result.startswith("-1 ENOSYS") and ours.arguments == theirs.arguments
 
 
+def _unseen(ours: Line, theirs: Line) -> bool:
+    return theirs.result == "? <unavailable>" and ours.arguments == theirs.arguments
+
+
 PAIRS = (
     Pair("Messages of netlink", _same_netlink),
     Pair("A thread that kills itself", _killed),
     Pair("A thread that is killed before its call begins", _skipped),
     Pair("Calls that a fatal signal ends", _ended),
+    Pair("A thread that is killed while strace looks", _unseen),
 )
 
 

@@ -98,6 +98,8 @@ def test_what_a_signal_ended_is_the_same_if_all_else_is() -> None:
         assert _left("5", "5", call="read", result=result, other=other) == 0
         assert _left("5", "6", call="read", result=result, other=other) == 2
         assert _left("5", "5", call="read", result="5", other=other) == 2
+    assert _left("", "", call="gettid", result="7", other="? <unavailable>") == 0
+    assert _left("5", "6", call="close", result="0", other="? <unavailable>") == 2
 
 
 def test_netlink_messages_are_the_same_if_their_heads_are() -> None:

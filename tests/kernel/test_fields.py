@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tiers import require_root
+from tiers import require_command, require_root
 
 from pytest_ebpf import Exec, Trace, TraceIncomplete, namespaces_of
 from pytest_ebpf.namespaces import KINDS
@@ -81,6 +81,24 @@ def test_namespaces_are_those_of_proc(ebpf_trace: Trace, sleeper: int) -> None:
     for kind in KINDS:
         assert getattr(process.namespaces, kind) == Path(f"/proc/{sleeper}/ns/{kind}").stat().st_ino, kind
     assert process.new_namespaces == frozenset()
+
+
+def test_a_namespace_can_be_named_by_its_file_by_who_is_in_it_and_by_his_pid(ebpf_trace: Trace) -> None:
+    require_root()
+    require_command("ip")
+    blue = f"pytest-ebpf-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", blue], check=True)
+    try:
+        with subprocess.Popen(["ip", "netns", "exec", blue, "cat"], stdin=subprocess.PIPE) as started:
+            inside = ebpf_trace.wait_for("cat", pid=started.pid)
+            subprocess.run(["nsenter", f"--target={started.pid}", "--net", "--mount", "true"], check=True)
+            subprocess.run(["uname"], stdout=subprocess.DEVNULL, check=True)
+            for them in (f"/run/netns/{blue}", inside, started.pid):
+                ebpf_trace.assert_spawned("true", in_namespaces_of=them)
+                ebpf_trace.assert_not_spawned("uname", in_namespaces_of=them)
+            started.communicate()
+    finally:
+        subprocess.run(["ip", "netns", "delete", blue], check=True)
 
 
 def test_ids_and_capabilities_are_those_of_proc(ebpf_trace: Trace, sleeper: int) -> None:

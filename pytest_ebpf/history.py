@@ -205,6 +205,8 @@ class History:
         records = sorted(self._decode(data), key=lambda record: record[1]["time_ns"])
         for record in records:
             self._apply(record)
+        if self._calls is not None:
+            self.urings.adopt(records)
 
     def happenings(self, first: int, last: int) -> list[Happening]:
         """Return what happened in these windows, by time."""
@@ -221,13 +223,15 @@ class History:
         """Whether any record was lost since the session began."""
         return bool(self.session.counters().get("lost_records", 0))
 
-    def is_running(self, life: Life) -> bool | None:
-        """Ask ``/proc`` whether a process lives; None where it cannot tell."""
+    def pid_in_proc(self, life: Life) -> int:
+        """Return the number under which ``/proc`` has a process; 0 where that cannot be told."""
         if self._numbering is None and self.root is not None:
             self._numbering = procfs.numbers_as(self.root.pid_in("pid"), self.root.key[0]) or "nothing"
-        if self._numbering in {None, "nothing"}:
-            return None
-        pid = life.pid_in(str(self._numbering))
+        return 0 if self._numbering in {None, "nothing"} else life.pid_in(str(self._numbering))
+
+    def is_running(self, life: Life) -> bool | None:
+        """Ask ``/proc`` whether a process lives; None where it cannot tell."""
+        pid = self.pid_in_proc(life)
         return procfs.alive(pid, life.key[1]) if pid else None
 
     def life_of(self, key: Key) -> Life:
@@ -345,13 +349,11 @@ class History:
             parents = [life for key, life in self.lives.items() if key[0] == identity["host_ppid"]]
             if parents:
                 actor.child_of(max(parents, key=lambda life: life.key[1]))
-        if first and self._calls is not None:
-            self.urings.adopt(actor)
 
     def _read_program(self, life: Life) -> Mapping[str, Any] | None:
         if self.is_running(life) is None or life.executed:
             return None
-        found = procfs.read_program(life.pid_in(str(self._numbering)), life.key[1])
+        found = procfs.read_program(self.pid_in_proc(life), life.key[1])
         # It may have executed another program just before it was read.
         self.update()
         return None if life.executed else found

@@ -8,11 +8,12 @@ from pytest_ebpf import procfs
 from pytest_ebpf._values import Gap
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from pytest_ebpf.engine.calls import Span
     from pytest_ebpf.history import History
     from pytest_ebpf.lives import Key, Life
+    from pytest_ebpf.protocols import Record
     from pytest_ebpf.window import Window
 
 __all__ = ["Urings"]
@@ -47,11 +48,14 @@ class Urings:
     def _counted(self) -> int:
         return self._history.session.counters().get("urings", 0)
 
-    def adopt(self, life: Life) -> None:
-        """Look whether a process has one that lived before the session: nobody saw it set up."""
-        pid = life.pid_in("pid")
-        if pid and procfs.has_uring(pid):
-            self._adopted[life.key] = life
+    def adopt(self, records: Iterable[Record]) -> None:
+        """Look whether those that lived before the session have one: nobody saw it set up."""
+        history = self._history
+        for key in {(fields["host_pid"], fields["start_ns"]) for name, fields in records if name == "adopted"}:
+            life = history.life_of(key)
+            pid = history.pid_in_proc(life)
+            if pid and procfs.has_uring(pid):
+                self._adopted[key] = life
 
     def users(self, window: Window) -> list[tuple[Life, int]]:
         """Return who may have made calls of a window through one instead, and since when (CLOCK_MONOTONIC ns)."""

@@ -99,6 +99,16 @@ def test_an_io_uring_that_was_refused_does_nothing(absent: Callable[[Trace], obj
     absent(trace)
 
 
+def test_who_was_refused_an_io_uring_has_none_though_another_has_one() -> None:
+    world, trace, sh = quiet_shell()
+    cat = world.exec(world.fork(sh), "cat")
+    world.call(sh, "io_uring_setup", -errno.EPERM, entries=8)
+    world.call(cat, "io_uring_setup", 5, entries=8)
+    trace.assert_no_syscall("connect", process="sh")
+    with pytest.raises(TraceIncomplete):
+        trace.assert_no_syscall("connect", process="cat")
+
+
 def test_a_test_can_allow_io_urings() -> None:
     world, trace, sh = quiet_shell()
     world.call(sh, "io_uring_setup", 5, entries=8)
@@ -163,6 +173,7 @@ def test_an_io_uring_of_which_the_record_was_lost_is_somebodys() -> None:
 
 def test_an_io_uring_that_is_older_than_the_session_is_found_in_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pytest_ebpf.procfs.has_uring", lambda pid: pid == 4100)
+    monkeypatch.setattr("pytest_ebpf.procfs.numbers_as", lambda *_: "pid")
     world, trace, _ = quiet_shell()
     world.history.update()
     with pytest.raises(TraceIncomplete, match=r"process 4100 pytest test_it.py \(running\) has an io_uring"):
@@ -355,6 +366,13 @@ def test_a_process_whose_name_is_not_known_may_be_the_one() -> None:
         trace.assert_only(["getpid"], process="curl")
     with pytest.raises(TraceIncomplete):
         bool(trace.syscalls.where("connect", process="curl"))
+    with pytest.raises(TraceIncomplete):
+        bool(trace.syscalls.where("connect", process="curl").where(sockfd=3))
+    with pytest.raises(TraceIncomplete, match="whether it goes by that name is not known"):
+        trace.assert_no_syscall("connect", process="curl", sockfd=3)
+    with pytest.raises(TraceIncomplete):
+        trace.assert_sequence(["connect"], process="curl")
+    trace.assert_no_syscall("connect", process="curl", sockfd=4)
 
 
 def test_processes_of_which_there_may_be_more_are_not_all() -> None:

@@ -8,7 +8,7 @@ import operator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from pytest_ebpf.protocols import Session
 
@@ -17,18 +17,22 @@ __all__ = ["quiet"]
 C = TypeVar("C", bound=type)
 
 
-def quiet(session_at: str) -> Callable[[C], C]:
+def quiet(session_at: str, *, but: Collection[str] = ()) -> Callable[[C], C]:
     """Make a class whose methods leave no system calls in the window, whatever they do.
 
     Also not those of the interpreter on their behalf, which asks the kernel for memory at any time.
 
     Args:
         session_at: Where an instance has its session, such as ``scope.history.session``.
+        but: What does without: it is asked for very often, and by what is covered already or so simple that it
+            makes no system call. Private methods do too, which are called by those that are covered.
     """
     session: Callable[[Any], Session] = operator.attrgetter(session_at)
 
     def wrap(cls: C) -> C:
         for name, member in list(vars(cls).items()):
+            if name in but or (name.startswith("_") and not name.startswith("__")):
+                continue
             if isinstance(member, property):
                 getter, setter = (_quiet(function, session) for function in (member.fget, member.fset))
                 setattr(cls, name, property(getter, setter, doc=member.__doc__))

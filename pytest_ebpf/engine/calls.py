@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -122,10 +123,12 @@ class _Reader:
 
     def __init__(self, layout: StructLayout, names: Iterable[str]) -> None:
         self.size = layout.size
-        self._fields = [(struct.Struct("<" + layout.codes[name]), layout.offsets[name]) for name in names]
+        self._unpacker = layout.unpacker
+        self._pick = operator.itemgetter(*(layout.names.index(name) for name in names))
 
-    def read(self, data: Any) -> list[Any]:
-        return [unpacker.unpack_from(data, offset)[0] for unpacker, offset in self._fields]
+    def read(self, data: Any) -> tuple[Any, ...]:
+        found: tuple[Any, ...] = self._pick(self._unpacker.unpack_from(data))
+        return found
 
 
 _CALL_FIELDS = (

@@ -56,7 +56,13 @@ class Arguments(Mapping[str, Any]):
         return len(self._call.kinds)
 
 
-@quiet("scope.history.session")
+@quiet(
+    "scope.history.session",
+    but=(
+        *("kinds", "prototype", "raw", "result_kind"),
+        *("abi", "host_tid", "number", "raw_args", "time_ns", "unfinished", "in_progress", "denied", "window"),
+    ),
+)
 class Syscall:
     """One system call of one thread."""
 

@@ -36,7 +36,7 @@ def names(abi: str, machine: str | None = None) -> Mapping[int, str]:
     Raises:
         Unavailable: A machine that is not known.
     """
-    return _names(abi, machine or os.uname().machine)
+    return _names(abi, machine or _machine())
 
 
 def name_of(abi: str, number: int, machine: str | None = None) -> str | None:
@@ -46,7 +46,12 @@ def name_of(abi: str, number: int, machine: str | None = None) -> str | None:
 
 def number_of(abi: str, name: str, machine: str | None = None) -> int | None:
     """Return the number of a call; None where the ABI has no such call."""
-    return _numbers(abi, machine or os.uname().machine).get(name)
+    return _numbers(abi, machine or _machine()).get(name)
+
+
+@functools.cache
+def _machine() -> str:
+    return os.uname().machine
 
 
 @functools.cache

@@ -112,7 +112,9 @@ class CallSequence(Sequence[Syscall]):
         Where evidence is missing, the text says what was seen, and asking for numbers raises `TraceIncomplete`.
         """
         self._window.check_kept(calls=True)
-        return Summary.of(self._window.history.calls.count_places(_places(self._found.matched)), self._check_complete)
+        counts = self._window.history.calls.count_places(_places(self._found.matched))
+        # To ask for the length is what raises if there may be more.
+        return Summary.of(counts, self.__len__)
 
 
 def _places(calls: AbstractSequence[Syscall]) -> AbstractSequence[int]:

@@ -259,7 +259,7 @@ def test_this_plugin_makes_no_call_that_it_shows(tmp_path: Path, ebpf_trace: Tra
     assert not ebpf_trace.leftovers
     for each in ebpf_trace.syscalls:
         assert str(each) + repr(each.args) + repr(each.process)
-    assert str(ebpf_trace.syscalls.summary())
+    assert str(ebpf_trace.syscalls.summary()) + str(ebpf_trace.syscalls.summary()["execve"])
     for ask in (
         lambda: ebpf_trace.assert_spawned("nobody"),
         lambda: ebpf_trace.assert_syscall("openat", path="nowhere", flags={"O_PATH"}),

@@ -29,7 +29,7 @@ class Session:
             self.depth -= 1
 
 
-@quiet("scope.session")
+@quiet("scope.session", but=("plain",))
 class Thing:
     """Its methods say how deep they are covered."""
 
@@ -71,6 +71,13 @@ class Thing:
     def failing(self) -> None:
         raise KeyError(self.scope.session.depth)
 
+    @property
+    def plain(self) -> int:
+        return int(self.scope.session.depth)
+
+    def _private(self) -> int:
+        return int(self.scope.session.depth)
+
     @classmethod
     def made(cls, session: Session) -> Thing:
         return cls(session)
@@ -86,6 +93,11 @@ def test_methods_properties_and_operators_are_covered() -> None:
     thing.value = 5
     assert thing.what_was_set == 6
     assert session.depth == 0
+
+
+def test_what_is_private_or_excepted_is_not() -> None:
+    thing = Thing(Session())
+    assert (thing.plain, thing._private()) == (0, 0)
 
 
 def test_between_the_items_of_an_iteration_nothing_is_covered() -> None:

@@ -7,12 +7,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ebpf.engine.calls import ABIS
+from pytest_ebpf.engine.calls import Span
 from pytest_ebpf.events import Exit, ThreadExit, make_event
 from pytest_ebpf.syscalls import text
 from pytest_ebpf.syscalls.call import Syscall
-from pytest_ebpf.syscalls.groups import expand
-from pytest_ebpf.syscalls.numbers import names
+from pytest_ebpf.syscalls.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,8 +19,9 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.lives import Life
     from pytest_ebpf.trace import Trace
+    from pytest_ebpf.window import Window
 
-__all__ = ["Calls", "Choice", "Ending", "Lines", "wanted_calls"]
+__all__ = ["Calls", "Choice", "Ending", "Lines", "summary"]
 
 Ending = Exit | ThreadExit
 
@@ -41,18 +41,6 @@ class Choice:
     """What the descriptors are."""
     summary: bool = False
     """Counts and times, and not the calls."""
-
-
-def wanted_calls(text: str) -> Mapping[str, AbstractSet[int]] | None:
-    """Return the system calls that a set names, by ABI; None: all.
-
-    Raises:
-        UsageError: There is none of such a name; see `pytest_ebpf.syscalls.groups.expand`.
-    """
-    if text == "all":
-        return None  # also those that have no name
-    chosen = expand(text)
-    return {abi: {number for number, name in names(abi).items() if name in chosen} for abi in ABIS}
 
 
 class Calls:
@@ -111,6 +99,29 @@ class Calls:
         if root is None or life is root:
             return life is root
         return life.creator is root and (not life.executed or time_ns < life.executed[0].time_ns)
+
+
+def summary(trace: Trace, wanted: Mapping[str, AbstractSet[int]] | None) -> Summary:
+    """Count the calls that `Calls` would tell of."""
+    window = trace.window
+    window.update()
+    pairs = None if wanted is None else [(abi, number) for abi, numbers in wanted.items() for number in numbers]
+    spans = [span for life in window.history.lives.values() if (span := _span(life, window)) is not None]
+    return Summary.of(window.history.calls.count(window.first, window.last, pairs, spans))
+
+
+def _span(life: Life, window: Window) -> Span | None:
+    """Return when a process does what the command wants; None: it is this tool itself."""
+    store, root = window.history.calls, window.history.root
+    if life is root or (life.creator is root and not life.executed):
+        return None
+    if life.creator is not root:
+        return Span(*life.key)
+    began_ns = life.executed[0].time_ns
+    before = store.select(window.first, window.last, None, [Span(*life.key, 0, began_ns)])
+    # The execve(2) of the command is the last one that was entered before.
+    last = store.call(before[-1]) if before else None
+    return Span(*life.key, began_ns if last is None or last.time_ns < began_ns else last.entered_ns)
 
 
 class Lines:

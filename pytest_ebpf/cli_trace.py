@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, TextIO
 
 from pytest_ebpf import report
 from pytest_ebpf.broker.launch import new_run_directory
-from pytest_ebpf.cli_calls import Calls, Choice, Lines, wanted_calls
-from pytest_ebpf.engine.control import DATA_LIMIT
+from pytest_ebpf.cli_calls import Calls, Choice, Lines, summary
 from pytest_ebpf.errors import BrokerError, Unavailable, UsageError
 from pytest_ebpf.jsonable import losses_to_dict, process_to_dict, reference, syscall_to_dict
 from pytest_ebpf.processes import Process
-from pytest_ebpf.settings import Settings, parse_size
+from pytest_ebpf.settings import MAX_DATA_LIMIT, Settings, Syscalls, data_limit
 from pytest_ebpf.syscalls.call import Syscall
+from pytest_ebpf.syscalls.selection import parse_recorded
 from pytest_ebpf.trace import Trace
 from pytest_ebpf.tracer import Tracer
 
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
         type=_data_limit,
         default=0,
         metavar="N",
-        help=f"write up to N bytes of what each call reads or writes (default: 0; at most {DATA_LIMIT})",
+        help=f"write up to N bytes of what each call reads or writes (default: 0; at most {MAX_DATA_LIMIT})",
     )
     form = made.add_mutually_exclusive_group()
     form.add_argument("--summary", action="store_true", help="count the calls, and do not write them")
@@ -77,12 +77,9 @@ def parser() -> argparse.ArgumentParser:
 
 def _data_limit(word: str) -> int:
     try:
-        limit = parse_size(word, "--data")
+        return data_limit(word, "--data")
     except UsageError as error:
         raise argparse.ArgumentTypeError(str(error).removeprefix("--data: ")) from None
-    if limit > DATA_LIMIT:
-        raise argparse.ArgumentTypeError(f"at most {DATA_LIMIT} bytes of a call's data can be copied, not {word}")
-    return limit
 
 
 def _options(words: Sequence[str]) -> tuple[argparse.Namespace, Choice | None]:
@@ -99,9 +96,10 @@ def _options(words: Sequence[str]) -> tuple[argparse.Namespace, Choice | None]:
                 made.error(f"argument --{name}: it is about system calls: say --syscalls too")
         return options, None
     try:
-        wanted = wanted_calls(options.syscalls)
+        numbers = parse_recorded(options.syscalls, "--syscalls").numbers()
     except UsageError as error:
-        made.error(f"argument --syscalls: {error}")
+        made.error(f"argument {error}")
+    wanted = None if numbers is None else {abi: frozenset(each) for abi, each in numbers.items()}
     return options, Choice(wanted=wanted, times=options.times, paths=options.paths, summary=options.summary)
 
 
@@ -121,13 +119,14 @@ def main(words: Sequence[str]) -> int:
     try:
         tracer = Tracer(new_run_directory(), os.getpid(), broker, ends=True, calls=choice is not None)
         try:
-            history = tracer.history(Settings().ring_size)
-            session = tracer.session
-            session.capture_environ = options.environ
-            if choice is not None:
-                session.children_only = True
-                session.data_limit = options.data
-                session.want_calls(choice.wanted)
+            history = tracer.apply(
+                Settings(
+                    environ=options.environ,
+                    syscalls=Syscalls(options.syscalls or "none", "--syscalls"),
+                    data_limit=options.data,
+                    children_only=True,
+                )
+            )
             return run(options.command, history, as_json=options.json, calls=choice, out=out)
         finally:
             tracer.close()
@@ -224,6 +223,8 @@ def _rest(trace: Trace, calls: Choice | None, *, as_json: bool) -> Iterator[str]
     elif calls is None:
         yield from to_text(trace)
     else:
+        if calls.summary:
+            yield str(summary(trace, calls.wanted))
         yield from _warnings(trace)
 
 

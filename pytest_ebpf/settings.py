@@ -67,7 +67,12 @@ def _argv_limit(text: str | int, what: str) -> int:
     return size
 
 
-def _data_limit(text: str | int, what: str) -> int:
+def data_limit(text: str | int, what: str) -> int:
+    """Turn a size into one of what is copied of a call's data.
+
+    Raises:
+        UsageError: It is more than can be copied.
+    """
     size = parse_size(text, what)
     if size > MAX_DATA_LIMIT:
         raise UsageError(f"{what}: at most {MAX_DATA_LIMIT >> 10}K of a call's data can be copied, not {text}")
@@ -139,7 +144,7 @@ _PARSERS: dict[str, Callable[[Any, str], Any]] = {
     "environ": _flag,
     "argv_limit": _argv_limit,
     "syscalls": _syscalls,
-    "data_limit": _data_limit,
+    "data_limit": data_limit,
     "children_only": _flag,
 }
 _HELP = {

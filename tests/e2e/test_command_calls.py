@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from e2e.typed import COMMAND, typed
+from tiers import require_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,6 +197,24 @@ def test_times_are_written_when_they_are_asked_for(tmp_path: Path) -> None:
     duration = re.search(r" <(\d+\.\d{6})>$", slept)
     assert duration
     assert 0.01 <= float(duration[1]) < 10
+
+
+def test_a_summary_counts_as_strace_does(tmp_path: Path) -> None:
+    require_command("strace")
+    script = "ls /no/such; cat < /etc/hostname | wc -l; (exit 3)"
+    done = typed("trace", "--syscalls", "--summary", "-o", tmp_path / "ours", "--", "sh", "-c", script)
+    assert done.returncode == 3
+    strace = ["strace", "-f", "-c", "-U", "calls,errors,name", "-o", str(tmp_path / "theirs"), "sh", "-c", script]
+    subprocess.run(strace, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+    def counts(name: str, first: int) -> dict[str, list[str]]:
+        rows = (line.split() for line in (tmp_path / name).read_text().splitlines()[2:-2])
+        # How often the shell waits, and what signals interrupt, is another in each run.
+        sure = {"execve", "openat", "close", "write", "access", "mmap", "mprotect"}
+        return {row[-1]: row[first:-1] for row in rows if row[-1] in sure}
+
+    assert len(counts("theirs", 0)) == 7
+    assert counts("ours", 3) == counts("theirs", 0)
 
 
 def test_lines_appear_while_the_command_runs() -> None:

@@ -16,7 +16,7 @@ from model_calls import Calling, started, tell
 from model_stream import World, decode
 
 from pytest_ebpf import cli_trace
-from pytest_ebpf.cli_calls import Calls, Choice, Lines
+from pytest_ebpf.cli_calls import Calls, Choice, Lines, summary
 from pytest_ebpf.engine.calls import CallStore
 from pytest_ebpf.history import History
 from pytest_ebpf.syscalls.call import Syscall
@@ -209,6 +209,40 @@ def test_only_the_calls_that_were_asked_for_are_told() -> None:
     ]
 
 
+def counts(world: Calling, wanted: dict[str, set[int]] | None = None) -> dict[str, tuple[int, int]]:
+    return {name: (count.calls, count.errors) for name, count in summary(world.opened, wanted).items()}
+
+
+def test_a_summary_counts_what_the_lines_tell() -> None:
+    world = Calling()
+    world.call(world.root, "close", (3,))
+    world.call(world.forked, "close", (4,))
+    world.call(world.forked, "execve", (), -2)
+    before = world.tick()
+    cat = world.start()
+    world.call(cat, "execve", entered_ns=before, duration=world.now + 1 - before)
+    world.call(cat, "close", (5,))
+    world.call(world.exec(world.fork(cat), "true"), "close", (6,), -9)
+
+    assert counts(world) == {"execve": (1, 0), "close": (2, 1)}
+    assert counts(world, {"native": {calls_stream.number_of("close")}}) == {"close": (2, 1)}
+
+
+def test_a_summary_without_the_command_s_execve_has_nothing_of_what_was_before() -> None:
+    world = Calling()
+    world.call(world.forked, "close", (4,))
+    world.call(world.start(), "close", (5,))
+
+    assert counts(world) == {"close": (1, 0)}
+
+
+def test_a_summary_of_a_command_that_never_began_is_empty() -> None:
+    world = Calling()
+    world.call(world.forked, "close", (4,))
+
+    assert counts(world) == {}
+
+
 def run(monkeypatch: pytest.MonkeyPatch, act: Any, choice: Choice, *, as_json: bool = False) -> list[str]:
     """Run ``true`` while the world tells what another command does."""
     world = World()
@@ -246,6 +280,14 @@ def test_what_is_missing_is_said_at_the_end(monkeypatch: pytest.MonkeyPatch) -> 
     ]
 
 
+def test_a_summary_stands_in_the_place_of_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = run(monkeypatch, acting, Choice(summary=True))
+    assert lines[0] == "% time     seconds  usecs/call     calls    errors syscall"
+    assert [line.split()[-1] for line in lines[2:-4]] == ["close", "io_uring_setup"]
+    assert lines[-3].split()[-2:] == ["2", "total"]
+    assert [line.split(":")[0] for line in lines[-2:]] == ["incomplete"] * 2
+
+
 def test_json_has_the_calls_then_the_processes_then_the_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     objects = [json.loads(line) for line in run(monkeypatch, acting, Choice(), as_json=True)]
     assert [each["type"] for each in objects] == ["syscall", "syscall", "process", "losses"]
@@ -254,15 +296,19 @@ def test_json_has_the_calls_then_the_processes_then_the_losses(monkeypatch: pyte
     assert objects[3]["io_urings"] == [objects[0]["process"]]
 
 
+GOOD = " (write all, none, or names, patterns and groups such as %file)"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (
             ["--syscalls=close,opne"],
-            "argument --syscalls: there is no system call 'opne' on this machine; did you mean 'open' or 'clone'?",
+            "argument --syscalls: there is no system call 'opne' on this machine; did you mean 'open' or 'clone'?"
+            + GOOD,
         ),
-        (["--syscalls="], "argument --syscalls: there is no system call '' on this machine"),
-        (["--syscalls", "--data=32K"], "argument --data: at most 16384 bytes of a call's data can be copied, not 32K"),
+        (["--syscalls="], f"argument --syscalls: there is no system call '' on this machine{GOOD}"),
+        (["--syscalls", "--data=32K"], "argument --data: at most 16K of a call's data can be copied, not 32K"),
         (
             ["--syscalls", "--data=-1"],
             "argument --data: '-1' is no size; write bytes, or a number with K, M or G, such as 8M",

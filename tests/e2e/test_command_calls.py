@@ -142,8 +142,10 @@ poll = select.epoll()
 poll.register(other)
 poll.poll(0)
 select.select([other], [], [], 0)
-server = socket.create_server(("::1", 0), family=socket.AF_INET6)
-client = socket.create_connection(server.getsockname()[:2])
+server, client = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+server.bind("\\0" + str(os.getpid()))
+server.listen()
+client.connect(server.getsockname())
 server.accept()[0].getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 os.kill(os.getpid(), signal.SIGUSR1)
@@ -168,7 +170,8 @@ def test_json_takes_whatever_arguments_can_be(tmp_path: Path) -> None:
     assert (rights["cmsg_type"]["name"], rights["cmsg_data"][0]["value"]) == ("SCM_RIGHTS", 1)
     assert [part["iov_base"] for part in first("sendmsg")["msg"]["msg_iov"]] == ["hi"]
     connected = next(call["args"]["addr"] for call in calls if call["name"] == "connect" and call["result"] == 0)
-    assert (connected["family"]["name"], connected["address"]) == ("AF_INET6", "::1")
+    assert (connected["family"]["name"], connected["abstract"]) == ("AF_UNIX", True)
+    assert connected["path"] == f"@{calls[0]['process']['pid']}"
     assert first("getsockopt")["optlen"] == {"value": 8, "room": 8}
     assert [signal["name"] for signal in first("rt_sigtimedwait")["set"]] == ["SIGUSR1"]
     assert first("wait4")["wstatus"]["exit_code"] == 4

@@ -49,8 +49,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--syscalls",
         metavar="[=SET]",
-        help="write the system calls, each when it has returned; SET: only these, as strace's -e takes them: names, "
-        "patterns, %%groups, separated by commas, ! before all of them: all others",
+        help="write the system calls, each when it has returned; SET: only these: names, patterns such as open* and "
+        "groups such as %%file, separated by commas, with ! before each that is left out",
     )
     made.add_argument("--times", action="store_true", help="write when each call was entered, and how long it took")
     made.add_argument("--paths", action="store_true", help="write what the file descriptors are")

@@ -100,11 +100,16 @@ def require_tools() -> None:
             )
 
 
-def write_call_table(folder: Path) -> None:
-    """Write what to copy of which system call, as the BPF programs include it."""
+def write_call_table(folder: Path, constants: Path) -> None:
+    """Write what to copy of which system call, as the BPF programs include it.
+
+    Args:
+        folder: Where to.
+        constants: What `BuildConstants` wrote.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "call_table.h").open("w") as header:
-        subprocess.run([sys.executable, "-m", TABLE_MODULE], cwd=HERE, stdout=header, check=True)
+        subprocess.run([sys.executable, "-m", TABLE_MODULE, constants.absolute()], cwd=HERE, stdout=header, check=True)
 
 
 def compile_bpf(source: Path, target: Path, made: Path) -> None:
@@ -171,12 +176,9 @@ class BuildBpf(BuildStep):
 
     def run(self) -> None:
         """Compile every program."""
-        if not self.editable_mode:
-            # pip builds in the source tree: without this, the next wheel would
-            # still hold the modules and objects deleted since the last one.
-            shutil.rmtree(self.build_lib, ignore_errors=True)
         made = Path(self.get_finalized_command("build").build_temp)
-        write_call_table(made)
+        constants = self.get_finalized_command("build_constants")
+        write_call_table(made, constants.targets()[0])
         for source, target in zip(self.sources(), self.targets(), strict=True):
             compile_bpf(source, target, made)
 
@@ -200,6 +202,10 @@ class BuildConstants(BuildStep):
 
     def run(self) -> None:
         """Write the file."""
+        if not self.editable_mode:
+            # pip builds in the source tree: without this, the next wheel would
+            # still hold the modules and objects deleted since the last one.
+            shutil.rmtree(self.build_lib, ignore_errors=True)
         script = runpy.run_path(CONSTANTS_SCRIPT)
         for target in self.targets():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -215,9 +221,9 @@ class BuildConstants(BuildStep):
 
 
 class Build(build):
-    """``build`` with our steps, the BPF one first, since it clears what an earlier build left."""
+    """``build`` with our steps: first the constants, since that clears what an earlier build left."""
 
-    sub_commands: ClassVar = [("build_bpf", None), ("build_constants", None), *build.sub_commands]
+    sub_commands: ClassVar = [("build_constants", None), ("build_bpf", None), *build.sub_commands]
 
 
 if __name__ == "__main__":

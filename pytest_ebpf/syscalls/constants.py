@@ -11,16 +11,23 @@ import os.path
 
 from pytest_ebpf.errors import Unavailable, UsageError
 
-__all__ = ["headers", "prefixed", "value"]
+__all__ = ["headers", "prefixed", "read_from", "value"]
+
+# No pathlib, no difflib: a short run pays for their import.
+_path = os.path.join(os.path.dirname(__file__), "constants.txt")  # noqa: PTH118, PTH120
+
+
+def read_from(path: str) -> None:
+    """Take another file, before anything is asked: the build does, whose package is not whole yet."""
+    global _path  # noqa: PLW0603 - one file serves the process
+    _path = path
 
 
 @functools.cache
 def _sections() -> dict[str, str]:
     """Return each header's lines, unread: a run needs few of them."""
-    # No pathlib, no difflib: a short run pays for their import.
-    path = os.path.join(os.path.dirname(__file__), "constants.txt")  # noqa: PTH118, PTH120
     try:
-        with open(path, encoding="ascii") as file:  # noqa: PTH123
+        with open(_path, encoding="ascii") as file:  # noqa: PTH123
             text = file.read()
     except OSError as error:
         raise Unavailable(

@@ -10,6 +10,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING
 
+from pytest_ebpf.syscalls import constants
 from pytest_ebpf.syscalls.table import call_specs
 
 if TYPE_CHECKING:
@@ -86,4 +87,5 @@ def _braced(items: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
+    constants.read_from(sys.argv[1])
     sys.stdout.write(table_text(call_specs(platform.machine())))

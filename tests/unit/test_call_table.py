@@ -9,6 +9,7 @@ import setup_script
 import table_broker
 
 from pytest_ebpf.engine.native import object_path
+from pytest_ebpf.syscalls import constants
 from pytest_ebpf.syscalls.table import CallSpec, Capture, Slot, call_specs
 from pytest_ebpf.syscalls.table_build import table_text
 
@@ -79,7 +80,7 @@ def test_the_kernel_programs_are_as_new_as_their_source_and_the_table(
 ) -> None:
     monkeypatch.chdir(setup_script.PROJECT)  # the object names its source as it was named to the compiler
     setup = setup_script.loaded()
-    setup.write_call_table(tmp_path)
+    setup.write_call_table(tmp_path, Path(constants.__file__).with_name("constants.txt"))
     target = tmp_path / "tracing.bpf.o"
     setup.compile_bpf(Path("bpf/tracing.bpf.c"), target, tmp_path)
     if target.read_bytes() != object_path("tracing").read_bytes():

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 from setuptools import Command, setup
 from setuptools.command.build import build
@@ -177,7 +177,7 @@ class BuildBpf(BuildStep):
     def run(self) -> None:
         """Compile every program."""
         made = Path(self.get_finalized_command("build").build_temp)
-        constants = self.get_finalized_command("build_constants")
+        constants = cast("BuildConstants", self.get_finalized_command("build_constants"))
         write_call_table(made, constants.targets()[0])
         for source, target in zip(self.sources(), self.targets(), strict=True):
             compile_bpf(source, target, made)

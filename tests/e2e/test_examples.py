@@ -29,6 +29,27 @@ class Inversion(NamedTuple):
 
 INVERSIONS = [
     Inversion(
+        "test_durability.py",
+        "test_a_database_that_is_only_read_is_not_written",
+        "read.assert_no_syscall(family.write, path=path)",
+        "read.assert_syscall(family.write, path=path)",
+        [
+            r"E +AssertionError: expected a system call made: family\.write, path='/.*/shop\.db'   \(0 of \d+ matched\)$",
+            r"E +window    \d+ events, [\d,]+ calls, 0 lost, 0 truncated$",
+        ],
+    ),
+    Inversion(
+        "test_durability.py",
+        "test_a_commit_is_on_the_disk_before_its_journal_goes",
+        """            call(family.fsync, path="shop.db"),
+            call(family.unlink, path="shop.db-journal"),
+""",
+        """            call(family.unlink, path="shop.db-journal"),
+            call(family.fsync, path="shop.db"),
+""",
+        [r"E +AssertionError: expected .*", r"E +window    \d+ events, [\d,]+ calls, 0 lost, 0 truncated$"],
+    ),
+    Inversion(
         "test_bubblewrap.py",
         "test_the_program_is_alone_in_namespaces_of_its_own",
         'ebpf_trace.assert_spawned("id", parent=shell, in_namespaces_of=shell, exit_code=0)',

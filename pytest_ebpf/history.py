@@ -166,8 +166,7 @@ class History:
             self.feed(self.session.pull())
         if self._backlog:
             self._apply_backlog()
-        if self._calls is not None:
-            self.urings.note()
+        self.urings.note()
         if self._pruned != self.floor:
             self._prune()
 
@@ -205,8 +204,7 @@ class History:
         records = sorted(self._decode(data), key=lambda record: record[1]["time_ns"])
         for record in records:
             self._apply(record)
-        if self._calls is not None:
-            self.urings.adopt(records)
+        self.urings.adopt(records)
 
     def happenings(self, first: int, last: int) -> list[Happening]:
         """Return what happened in these windows, by time."""

@@ -37,7 +37,7 @@ class Urings:
     def note(self) -> None:
         """Learn of those that were set up until now, before the store forgets the calls."""
         history = self._history
-        if len(self._made) == self._counted():
+        if not history.has_calls or len(self._made) == self._counted():
             return
         for index in history.calls.select(0, history.number, _SETUP):
             call = history.calls.call(index)
@@ -51,6 +51,8 @@ class Urings:
     def adopt(self, records: Iterable[Record]) -> None:
         """Look whether those that lived before the session have one: nobody saw it set up."""
         history = self._history
+        if not history.has_calls:
+            return
         for key in {(fields["host_pid"], fields["start_ns"]) for name, fields in records if name == "adopted"}:
             life = history.life_of(key)
             pid = history.pid_in_proc(life)

@@ -336,6 +336,7 @@ class History:
     def _apply_adopted(self, actor: Life, record: Mapping[str, Any], identity: Mapping[str, Any], time_ns: int) -> None:
         first = not actor.adopted
         actor.threads_identity[identity["host_tid"]] = identity
+        actor.tids[identity["host_tid"]] = identity["tid"]
         if not first:
             actor.threads += 1
         if first or identity["host_tid"] == identity["host_pid"]:

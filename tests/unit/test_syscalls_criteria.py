@@ -238,6 +238,16 @@ def test_other_fields_are_asked_for_by_value() -> None:
     assert names(trace, count=5) == ["write"]
 
 
+def test_a_thread_that_is_older_than_the_session_has_its_number() -> None:
+    world, trace, _ = shell()
+    own = world.root.identity
+    world.emit("adopted", world.root, {**own, "host_tid": 5000, "tid": 50, "namespace_tid": 5})
+    world.call(world.root, "getpid", options={"tid": 5000})
+    assert trace.syscalls.where("getpid").one().tid == 50
+    assert names(trace, tid=50, host_tid=5000) == ["getpid"]
+    trace.assert_no_syscall("getpid", tid=5000)
+
+
 def test_data_is_compared_as_bytes_or_text() -> None:
     _, trace, _ = files()
     for wanted in (b"hello", "hello", re.compile("^he"), re.compile(b"l+"), glob("h*o"), lambda data: len(data) == 5):

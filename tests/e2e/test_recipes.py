@@ -86,12 +86,14 @@ def assert_traced(done: subprocess.CompletedProcess[str]) -> None:
     assert re.search(r"^FAILED .*::test_missed", done.stdout, re.MULTILINE), done.stdout
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_recipe_meets_its_public_schema(name: str) -> None:
     done = run(COMMANDS / "check-jsonschema", *SCHEMAS[name], RECIPES / name)
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [
@@ -115,10 +117,12 @@ def verify(unit: str, folder: Path) -> str:
     return run("systemd-analyze", "verify", "--man=no", folder / UNIT.name).stdout
 
 
+@pytest.mark.once
 def test_systemd_has_nothing_to_say_of_the_unit(tmp_path: Path) -> None:
     assert verify(UNIT.read_text(), tmp_path) == ""
 
 
+@pytest.mark.once
 def test_systemd_would_say_that_a_setting_of_the_unit_is_unknown(tmp_path: Path) -> None:
     said = verify(UNIT.read_text().replace("NoNewPrivileges", "NoNewPrivilege"), tmp_path)
     assert "Unknown key 'NoNewPrivilege' in section [Service]" in said

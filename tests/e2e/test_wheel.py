@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -14,12 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from e2e import debian, inner
+from once import made_once
 from tiers import require_command, require_root, unable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = Path(__file__).parents[2]
+pytestmark = pytest.mark.once
 
 TRACED_TEST = """
 import subprocess
@@ -53,23 +54,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel that tox built and installed here, or one of the tree."""
     if built := os.environ.get("TOX_PACKAGE"):
         return Path(built)
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent  # of all workers: two cannot build in one tree at once
-    folder = shared / "built"
-    with (shared / "built.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, PROJECT)
-    return next(folder.glob("*.whl"))
+
+    def build(folder: Path) -> None:
+        run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, PROJECT)
+
+    # Two cannot build in one tree at the same time.
+    return next(made_once(tmp_path_factory, "built", build).glob("*.whl"))
 
 
 @pytest.fixture(scope="module")
 def repaired(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with the libraries it is linked with inside."""
-    folder = tmp_path_factory.mktemp("repaired")
-    run(sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", folder, wheel)
-    return next(folder.glob("*.whl"))
+
+    def repair(folder: Path) -> None:
+        run(sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", folder, wheel)
+
+    return next(made_once(tmp_path_factory, "repaired", repair).glob("*.whl"))
 
 
 def test_one_wheel_serves_every_python_from_3_10_on(wheel: Path) -> None:
@@ -119,7 +119,6 @@ def bare_debian(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(root)  # pytest would keep three of them, 250 MB each
 
 
-@pytest.mark.slow
 def test_a_test_is_traced_where_there_is_only_python_and_the_repaired_wheel(repaired: Path, bare_debian: Path) -> None:
     print_version = "import sys; print('%d.%d' % sys.version_info[:2])"
     version = debian.run_in(bare_debian, "python3", "-c", print_version).stdout.strip()

@@ -10,6 +10,7 @@ import brokers
 import call_stream
 import pytest
 import table_broker
+from once import made_once
 from tiers import require_command, require_root
 
 from pytest_ebpf.broker import launch
@@ -20,14 +21,17 @@ if TYPE_CHECKING:
 SOURCES = Path(__file__).parents[1] / "programs"
 
 
+def _compile_programs(folder: Path) -> None:
+    for source in SOURCES.glob("*.c"):
+        command = ["gcc", "-O1", "-Wall", "-Werror", "-pthread", "-o", str(folder / source.stem), str(source)]
+        subprocess.run(command, check=True)
+
+
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     """Compile all of tests/programs/NAME.c, before any window opens, and return what finds an executable's path."""
     require_command("gcc")
-    folder = tmp_path_factory.mktemp("programs")
-    for source in SOURCES.glob("*.c"):
-        command = ["gcc", "-O1", "-Wall", "-Werror", "-pthread", "-o", str(folder / source.stem), str(source)]
-        subprocess.run(command, check=True)
+    folder = made_once(tmp_path_factory, "programs", _compile_programs)
     return lambda name: str(folder / name)
 
 

@@ -17,6 +17,8 @@ from tiers import require_command
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.once
+
 METADATA = """
 [project]
 name = "it"

@@ -68,6 +68,7 @@ def test_more_than_the_kernel_has_room_for_is_refused_by_the_compiler(
         table_broker.compiled(tmp_path, {number: spec})
 
 
+@pytest.mark.once
 def test_the_calls_of_every_machine_have_room(tmp_path: Path) -> None:
     setup = setup_script.loaded()
     for machine in setup.TARGETS:
@@ -75,6 +76,7 @@ def test_the_calls_of_every_machine_have_room(tmp_path: Path) -> None:
         setup.compile_bpf(setup_script.PROJECT / "bpf/tracing.bpf.c", tmp_path / "tracing.bpf.o", tmp_path)
 
 
+@pytest.mark.once
 def test_the_kernel_programs_are_as_new_as_their_source_and_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,12 @@ static __always_inline void emit_items(struct piece *piece, const struct pending
 		item_turns(piece);
 }
 
+/* Of a piece that there is not. */
+static __always_inline void forget_cut(struct piece *piece)
+{
+	piece->record.flags &= DATA_AT_EXIT;
+}
+
 /* What one struct iovec points to, as far as bytes were transferred; false at the
  * end. */
 static __always_inline bool emit_content(struct piece *piece, __u32 index)
@@ -120,6 +126,8 @@ static __always_inline bool emit_content(struct piece *piece, __u32 index)
 		piece->record.flags |= DATA_CUT;
 	if (piece->length)
 		emit_piece(piece->first + index);
+	else
+		forget_cut(piece);
 	return true;
 }
 
@@ -151,6 +159,8 @@ static __always_inline void emit_struct(struct piece *piece, __u64 address, __u6
 	piece->limit = CALL_STRUCT;
 	if (address && length)
 		emit_piece(part);
+	else
+		forget_cut(piece);
 }
 
 /* In struct msghdr (socket.h), in words of eight bytes. */

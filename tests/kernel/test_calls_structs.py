@@ -161,6 +161,12 @@ def test_a_result_that_is_more_than_there_was_room_for_says_nothing_of_what_lies
     assert value.text(2) in {b"", None}
 
 
+def test_a_name_for_which_there_is_no_room_cuts_nothing_else(told: tuple[list[str], list[Call]]) -> None:
+    unnamed = _one(told, "recvmsg", arg2=0x40)  # MSG_DONTWAIT
+    assert {part for _, part in unnamed.pieces} == {0, 2, 4}
+    assert not any(piece.flags & DATA["DATA_CUT"] for piece in unnamed.pieces.values())
+
+
 def test_an_argument_is_no_pointer_when_the_operation_says_so(told: tuple[list[str], list[Call]]) -> None:
     assert _one(told, "fcntl", arg1=1030).pieces == {}  # F_DUPFD_CLOEXEC
     assert _one(told, "prctl", arg0=8).pieces == {}  # PR_SET_KEEPCAPS

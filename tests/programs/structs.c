@@ -224,6 +224,7 @@ static void sockets(void)
 				  .msg_controllen = sizeof(rights) };
 	struct msghdr answer = { .msg_iov = to, .msg_iovlen = 1, .msg_control = others,
 				 .msg_controllen = sizeof(others) };
+	struct msghdr unnamed = { .msg_iov = to, .msg_iovlen = 1, .msg_name = &there };
 	struct mmsghdr many[2] = { { .msg_hdr = { .msg_iov = parts, .msg_iovlen = 1 } },
 				   { .msg_hdr = { .msg_iov = parts, .msg_iovlen = 1 } } };
 	struct cmsghdr *control = CMSG_FIRSTHDR(&message);
@@ -237,6 +238,9 @@ static void sockets(void)
 	say(SYS_recvfrom, 0, 0, heard, 6);
 	said = sizeof(there);
 	say(SYS_recvfrom, 1, 0, &there, said);
+	/* No room for a name at all. */
+	must(syscall(SYS_sendto, second, "word", 4, 0, &here, sizeof(here)) == 4);
+	must(syscall(SYS_recvmsg, first, &unnamed, MSG_DONTWAIT) == 4);
 	must(!syscall(SYS_setsockopt, first, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)));
 	say(SYS_setsockopt, 0, 0, &on, sizeof(on));
 	size = sizeof(got);

@@ -270,11 +270,8 @@ static __always_inline void emit_bytes(struct piece *piece, const struct pending
 	__u64 room;
 
 	piece->limit = CALL_STRUCT;
-	if (capture->flags & CAPTURE_DATA) {
+	if (capture->flags & CAPTURE_DATA)
 		piece->limit = piece->data_limit;
-		if (!piece->limit)
-			return;
-	}
 	piece->length = capture->size;
 	if (capture->length == LENGTH_ARG) {
 		piece->length *= argument(call, capture->length_arg);
@@ -415,7 +412,12 @@ static __always_inline void run_captures(struct member *member, const struct cal
 	piece->record.host_tid = call->pid_tgid;
 	piece->record.entered_ns = call->entered_ns;
 	for (__u32 i = 0; i < CALL_CAPTURES && spec->captures[i].kind; i++) {
-		piece->capture = spec->captures[i];
+		const struct capture *capture = &spec->captures[i];
+
+		if (capture->kind == CAPTURE_BYTES && capture->flags & CAPTURE_DATA &&
+		    !control->data_limit)
+			continue;
+		piece->capture = *capture;
 		capture_one(call, i, at_exit);
 	}
 }

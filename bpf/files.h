@@ -42,15 +42,16 @@ static __always_inline void note_move(void)
 		__sync_fetch_and_add(&count->moves, 1);
 }
 
-static __always_inline struct file *file_of(struct task_struct *task, int descriptor)
+static __always_inline struct file *file_of(struct task_struct *task, struct copy *copy, int descriptor)
 {
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
 	struct file *file = NULL;
 
+	copy_up_to(copy, BPF_CORE_READ(task, files, fdt),
+		   LATER(END_OF(struct fdtable, max_fds), END_OF(struct fdtable, fd)));
 	/* A negative one is above every limit, too. */
-	if ((__u32)descriptor < BPF_CORE_READ(table, max_fds))
+	if ((__u32)descriptor < COPIED(copy, struct fdtable, max_fds))
 		bpf_probe_read_kernel(&file, sizeof(file),
-				      BPF_CORE_READ(table, fd) + (__u32)descriptor);
+				      COPIED(copy, struct fdtable, fd) + (__u32)descriptor);
 	return file;
 }
 
@@ -65,30 +66,25 @@ static __always_inline void name_namespace(struct path_buffer *buffer, struct in
 	buffer->length = got < 0 ? 0 : got;
 }
 
-/* What a file is, and where; its header and id are filled in. file and path are
- * addresses; file is 0 for a directory that no descriptor stands for. Says whether
- * it was told. */
-__noinline int emit_file(__u64 file, __u64 path, __u64 root)
+/* What a file is, and where. What identify() has found is filled in, and the record's
+ * header and id. file is an address, and 0 for a directory that no descriptor stands
+ * for. Says whether it was told. */
+__noinline int emit_file(__u64 file, __u64 root)
 {
 	struct path_buffer *buffer = path_buffer();
 	struct file_record *record;
 	struct socket_names *names;
 	struct session session;
-	struct inode *inode;
-	struct super_block *super;
 	struct socket *socket;
 	__u64 length;
 
 	if (!buffer || !session_by_id(buffer->session, &session))
 		return 0;
 	record = &buffer->file;
-	inode = file ? BPF_CORE_READ((struct file *)file, f_inode) :
-		       BPF_CORE_READ((struct path *)path, dentry, d_inode);
-	super = BPF_CORE_READ(inode, i_sb);
-	record->inode = BPF_CORE_READ(inode, i_ino);
-	record->magic = BPF_CORE_READ(super, s_magic);
-	record->device = BPF_CORE_READ(super, s_dev);
-	record->mode = BPF_CORE_READ(inode, i_mode);
+	copy_up_to(&buffer->copy, buffer->super,
+		   LATER(END_OF(struct super_block, s_magic), END_OF(struct super_block, s_dev)));
+	record->magic = COPIED(&buffer->copy, struct super_block, s_magic);
+	record->device = COPIED(&buffer->copy, struct super_block, s_dev);
 	record->length = 0;
 	record->socket_type = 0;
 	record->socket_protocol = 0;
@@ -103,9 +99,9 @@ __noinline int emit_file(__u64 file, __u64 path, __u64 root)
 		name_socket(names, BPF_CORE_READ(socket, sk));
 		return record_copy(&session, record, sizeof(*record) + sizeof(*names));
 	}
-	walk_path(path, root);
+	walk_up(root);
 	if (record->magic == NSFS_MAGIC)
-		name_namespace(buffer, inode);
+		name_namespace(buffer, buffer->inode);
 	if (buffer->truncated)
 		record->bits |= FILE_CUT;
 	length = buffer->length;
@@ -117,33 +113,56 @@ __noinline int emit_file(__u64 file, __u64 path, __u64 root)
 }
 
 /* d_unlinked(): it has a place no more. A file that never had one has itself above. */
-static __always_inline bool is_deleted(struct dentry *dentry, __u64 parent)
+static __always_inline bool is_deleted(const struct copy *dentry, __u64 address)
 {
-	return !BPF_CORE_READ(dentry, d_hash.pprev) && parent != (__u64)dentry;
+	return !COPIED(dentry, struct dentry, d_hash.pprev) &&
+	       (__u64)COPIED(dentry, struct dentry, d_parent) != address;
 }
 
-static __always_inline void identify(struct known_file *now, struct file *file, struct path *path,
-				     const struct file_count *count, __u32 window)
+#define DENTRY_END                                                                       \
+	LATER(LATER(END_OF(struct dentry, d_hash.pprev), END_OF(struct dentry, d_parent)), \
+	      LATER(END_OF(struct dentry, d_name.hash_len), END_OF(struct dentry, d_inode)))
+#define INODE_END                                                            \
+	LATER(LATER(END_OF(struct inode, i_mode), END_OF(struct inode, i_ino)), \
+	      END_OF(struct inode, i_sb))
+#define FILE_END                                                                \
+	LATER(LATER(END_OF(struct file, f_path.mnt), END_OF(struct file, f_path.dentry)), \
+	      LATER(END_OF(struct file, f_inode), END_OF(struct file, f_flags)))
+
+/* What a file is known by. path is what a directory (file is NULL) is at. */
+static __always_inline void identify(struct known_file *now, struct path_buffer *buffer,
+				     struct file *file, struct path *path)
 {
-	struct dentry *dentry = BPF_CORE_READ(path, dentry);
-	struct inode *inode = file ? BPF_CORE_READ(file, f_inode) : BPF_CORE_READ(dentry, d_inode);
+	struct copy *copy = &buffer->copy;
+	struct inode *inode;
 
 	now->file = (__u64)file;
-	now->inode = BPF_CORE_READ(inode, i_ino);
-	now->dentry = (__u64)dentry;
-	now->mnt = (__u64)BPF_CORE_READ(path, mnt);
-	now->parent = (__u64)BPF_CORE_READ(dentry, d_parent);
-	now->name = BPF_CORE_READ(dentry, d_name.hash_len);
-	now->deleted = is_deleted(dentry, now->parent);
-	now->mode = BPF_CORE_READ(inode, i_mode);
-	now->window = window;
 	now->flags = 0;
 	now->socket = 0;
-	now->moves = count->moves;
-	if (!file)
-		return;
-	now->flags = BPF_CORE_READ(file, f_flags);
-	if ((now->mode & TYPE_MASK) == TYPE_SOCKET)
+	if (file) {
+		copy_up_to(copy, file, FILE_END);
+		now->flags = COPIED(copy, struct file, f_flags);
+		now->mnt = (__u64)COPIED(copy, struct file, f_path.mnt);
+		now->dentry = (__u64)COPIED(copy, struct file, f_path.dentry);
+		inode = COPIED(copy, struct file, f_inode);
+	} else {
+		copy_up_to(copy, path, PATH_END);
+		now->mnt = (__u64)COPIED(copy, struct path, mnt);
+		now->dentry = (__u64)COPIED(copy, struct path, dentry);
+		inode = NULL;
+	}
+	copy_up_to(copy, (void *)now->dentry, DENTRY_END);
+	now->parent = (__u64)COPIED(copy, struct dentry, d_parent);
+	now->name = COPIED(copy, struct dentry, d_name.hash_len);
+	now->deleted = is_deleted(copy, now->dentry);
+	if (!inode)
+		inode = COPIED(copy, struct dentry, d_inode);
+	copy_up_to(copy, inode, INODE_END);
+	now->inode = COPIED(copy, struct inode, i_ino);
+	now->mode = COPIED(copy, struct inode, i_mode);
+	buffer->inode = inode;
+	buffer->super = COPIED(copy, struct inode, i_sb);
+	if (file && (now->mode & TYPE_MASK) == TYPE_SOCKET)
 		now->socket = socket_state(BPF_CORE_READ(file, private_data));
 }
 
@@ -161,17 +180,19 @@ static __always_inline bool is_same(const struct known_file *one, const struct k
 /* The id of a file, or of a directory (file is NULL). A record of it goes out if
  * this thread has none that still holds. */
 static __always_inline __u64 file_id(struct member *member, struct task_struct *task,
-				     struct file *file, struct path *path)
+				     struct path_buffer *buffer, struct file *file,
+				     struct path *path)
 {
 	struct file_count *count = file_count();
-	struct path_buffer *buffer;
 	struct known_file now, *known;
 	struct fs_struct *fs;
 	__u64 slot;
 
 	if (!count)
 		return 0;
-	identify(&now, file, path, count, member->call.window);
+	identify(&now, buffer, file, path);
+	now.window = member->call.window;
+	now.moves = count->moves;
 	/* As hash_64() does, include/linux/hash.h. */
 	slot = ((now.file ? now.file : now.dentry) * 0x61c8864680b583ebULL >> 32) % KNOWN_FILES;
 	barrier_var(slot);
@@ -180,9 +201,6 @@ static __always_inline __u64 file_id(struct member *member, struct task_struct *
 	known = &member->files[slot];
 	if (known->id && is_same(known, &now))
 		return known->id;
-	buffer = path_buffer();
-	if (!buffer)
-		return 0;
 	now.id = __sync_fetch_and_add(&count->ids, 1) + 1;
 	fs = BPF_CORE_READ(task, fs);
 	buffer->session = member->session;
@@ -195,9 +213,13 @@ static __always_inline __u64 file_id(struct member *member, struct task_struct *
 	buffer->file.id = now.id;
 	buffer->file.slot = slot;
 	buffer->file.flags = now.flags;
+	buffer->file.inode = now.inode;
+	buffer->file.mode = now.mode;
 	buffer->file.bits = now.deleted ? FILE_DELETED : 0;
+	buffer->dentry = (void *)now.dentry;
+	buffer->mnt = (void *)now.mnt;
 	known->id = 0;
-	if (emit_file((__u64)file, (__u64)path, (__u64)fs + bpf_core_field_offset(struct fs_struct, root)))
+	if (emit_file((__u64)file, (__u64)fs + bpf_core_field_offset(struct fs_struct, root)))
 		*known = now;
 	return now.id;
 }
@@ -218,13 +240,14 @@ static __always_inline bool is_absolute(const struct pending_call *call, __u8 ar
 __noinline int name_file(struct member *member, __u32 kind, __u32 arg, __u32 path_arg, __u32 index)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct path_buffer *buffer = path_buffer();
 	struct file *file = NULL;
+	struct path *path = NULL;
 	struct fs_struct *fs;
-	struct path *path;
 	__u64 at;
 	int descriptor;
 
-	if (!member || index >= CALL_SLOTS)
+	if (!member || !buffer || index >= CALL_SLOTS)
 		return 0;
 	at = arg;
 	barrier_var(at);
@@ -237,12 +260,11 @@ __noinline int name_file(struct member *member, __u32 kind, __u32 arg, __u32 pat
 		fs = BPF_CORE_READ(task, fs);
 		path = (void *)fs + bpf_core_field_offset(struct fs_struct, pwd);
 	} else {
-		file = file_of(task, descriptor);
+		file = file_of(task, &buffer->copy, descriptor);
 		if (!file)
 			return 0;
-		path = (void *)file + bpf_core_field_offset(struct file, f_path);
 	}
-	member->call.files[index] = file_id(member, task, file, path);
+	member->call.files[index] = file_id(member, task, buffer, file, path);
 	return 0;
 }
 

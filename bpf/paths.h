@@ -4,7 +4,7 @@
 #ifndef PYTEST_EBPF_PATHS_H
 #define PYTEST_EBPF_PATHS_H
 
-#include "kernel.h"
+#include "copies.h"
 #include "events.h"
 
 #define PATH_SPACE 4096 /* PATH_MAX */
@@ -17,6 +17,7 @@ struct path_buffer {
 	 * follows each turn once. */
 	struct dentry *dentry;
 	struct vfsmount *mnt;
+	struct dentry *top; /* the root of what is mounted there */
 	struct dentry *root_dentry;
 	struct vfsmount *root_mnt;
 	__u32 length;
@@ -24,6 +25,11 @@ struct path_buffer {
 	__u64 session;
 	struct file_record file; /* of files.h: in front of its names */
 	char names[PATH_SPACE + PATH_COMPONENT];
+	/* Of files.h, too. */
+	struct inode *inode;
+	struct super_block *super;
+	/* Last: an offset beyond it is beyond the map, and refused. */
+	struct copy copy;
 };
 
 /* Names on their way into the ring. The programs that use it are not preempted:
@@ -42,29 +48,45 @@ static __always_inline struct path_buffer *path_buffer(void)
 	return bpf_map_lookup_elem(&names, &zero);
 }
 
+static __always_inline struct dentry *top_of(struct vfsmount *mnt)
+{
+	return BPF_CORE_READ(mnt, mnt_root);
+}
+
+/* From the root of what is mounted to where it is mounted; false at the top of a tree. */
+static __always_inline bool path_cross(struct path_buffer *to)
+{
+	struct mount *mount = (void *)to->mnt - bpf_core_field_offset(struct mount, mnt);
+	struct mount *above;
+
+	copy_up_to(&to->copy, mount,
+		   LATER(END_OF(struct mount, mnt_parent), END_OF(struct mount, mnt_mountpoint)));
+	above = COPIED(&to->copy, struct mount, mnt_parent);
+	to->dentry = COPIED(&to->copy, struct mount, mnt_mountpoint);
+	to->mnt = (void *)above + bpf_core_field_offset(struct mount, mnt);
+	to->top = top_of(to->mnt);
+	return above != mount;
+}
+
 /* One step up; false at the end. */
 static __always_inline bool path_step(struct path_buffer *to)
 {
 	struct dentry *dentry = to->dentry, *parent;
-	struct vfsmount *mnt = to->mnt;
 	__u32 length = to->length;
 	long got;
 
-	if (dentry == to->root_dentry && mnt == to->root_mnt) {
+	if (dentry == to->root_dentry && to->mnt == to->root_mnt) {
 		to->truncated = 0;
 		return false;
 	}
-	if (dentry == BPF_CORE_READ(mnt, mnt_root)) {
-		struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
-		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
-
-		to->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-		to->mnt = (void *)above + bpf_core_field_offset(struct mount, mnt);
-		/* else: the top of a tree that the task's root is not in */
-		to->truncated = above != mount;
-		return above != mount;
+	if (dentry == to->top) {
+		/* If there is nothing above, it is whole: the task's root is elsewhere. */
+		to->truncated = path_cross(to);
+		return to->truncated;
 	}
-	parent = BPF_CORE_READ(dentry, d_parent);
+	copy_up_to(&to->copy, dentry,
+		   LATER(END_OF(struct dentry, d_parent), END_OF(struct dentry, d_name.name)));
+	parent = COPIED(&to->copy, struct dentry, d_parent);
 	/* Nothing yet: a file that has a name and no place ([eventfd], memfd:name). */
 	if (parent == dentry && length) {
 		to->truncated = 0;
@@ -73,7 +95,7 @@ static __always_inline bool path_step(struct path_buffer *to)
 	if (length >= PATH_SPACE)
 		return false;
 	got = bpf_probe_read_kernel_str(&to->names[length], PATH_COMPONENT,
-					BPF_CORE_READ(dentry, d_name.name));
+					COPIED(&to->copy, struct dentry, d_name.name));
 	if (got < 0)
 		return false;
 	to->length = length + got;
@@ -96,18 +118,20 @@ static __noinline int path_turns(struct path_buffer *to)
 	return 0;
 }
 
-/* Writes the names from the file up to the task's root, each with its NUL: the
- * reader turns them round. path and root are addresses of struct path. */
-__noinline int walk_path(__u64 path, __u64 root)
+#define PATH_END LATER(END_OF(struct path, mnt), END_OF(struct path, dentry))
+
+/* Writes the names from path_buffer's dentry and mnt up to the task's root, each with
+ * its NUL: the reader turns them round. root is the address of a struct path. */
+__noinline int walk_up(__u64 root)
 {
 	struct path_buffer *to = path_buffer();
 
 	if (!to)
 		return 0;
-	to->mnt = BPF_CORE_READ((struct path *)path, mnt);
-	to->dentry = BPF_CORE_READ((struct path *)path, dentry);
-	to->root_mnt = BPF_CORE_READ((struct path *)root, mnt);
-	to->root_dentry = BPF_CORE_READ((struct path *)root, dentry);
+	copy_up_to(&to->copy, (void *)root, PATH_END);
+	to->root_mnt = COPIED(&to->copy, struct path, mnt);
+	to->root_dentry = COPIED(&to->copy, struct path, dentry);
+	to->top = top_of(to->mnt);
 	to->length = 0;
 	to->truncated = 1;
 	if (have_loops())

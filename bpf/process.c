@@ -55,7 +55,10 @@ static __always_inline void emit_string(struct text *text, struct path_buffer *b
 static __always_inline void emit_path(struct text *text, struct path_buffer *buffer, __u32 field,
 				      __u64 path, __u64 root)
 {
-	walk_path(path, root);
+	copy_up_to(&buffer->copy, (void *)path, PATH_END);
+	buffer->mnt = COPIED(&buffer->copy, struct path, mnt);
+	buffer->dentry = COPIED(&buffer->copy, struct path, dentry);
+	walk_up(root);
 	if (buffer->truncated)
 		text->truncated |= 1 << field;
 	text->field = field;

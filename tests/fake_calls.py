@@ -117,6 +117,13 @@ def _pieces(raw: RawCall, index: int, capture: Capture, space: Mapping[int, byte
         count = raw.result if capture.length == "result" else raw.args[capture.length_arg]
         for at in range(count):
             yield from _message(index, at * 128, address + at * 64, raw, capture, space, limits)
+    elif capture.kind == "pointers":
+        for at in range(raw.args[capture.length_arg]):
+            word = _read(space, address + at * 8, 8)
+            pointed = None if word is None else struct.unpack("@Q", word)[0]
+            yield _piece(
+                index, at, pointed or address, None if pointed is None else _read(space, pointed, capture.size)
+            )
     else:
         raise NotImplementedError(capture.kind)
 

@@ -184,6 +184,11 @@ def paths(call: Syscall) -> Iterator[Any]:
             yield value
         elif file is not None:
             yield from _paths_of(file)
+    yield from (
+        Gap(f"what the descriptors behind {name} stand for is not known")
+        for name, kind in call.kinds.items()
+        if kind.hides_files and call.view.word(kind.at)
+    )
     new = made(call)
     if isinstance(new, Gap):
         yield new

@@ -61,6 +61,8 @@ class Kind:
     """Whether a value is, or has in it, a socket's address."""
     fields: tuple[str, ...] = ()
     """What a value has by name, if it is a structure."""
+    hides_files: ClassVar[bool] = False
+    """Whether there are descriptors behind it that the call uses, and whose files nobody looks at."""
 
     def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str]) -> None:
         """Prepare it.

@@ -97,6 +97,7 @@ static void control(int made)
 static void device(int made)
 {
 	int ends[2], number = 1;
+	struct file_clone_range range = { made, 4096, 8192, 0 };
 	struct winsize size = { 24, 80, 0, 0 };
 	int terminal = call(open, "/dev/ptmx", O_RDWR | O_NOCTTY);
 
@@ -122,6 +123,8 @@ static void device(int made)
 	call(ioctl, terminal, TIOCGPGRP, &number);
 	call(ioctl, made, FS_IOC_GETFLAGS, &number);
 	call(ioctl, made, FICLONE, ends[0]);
+	call(ioctl, made, FICLONERANGE, &range);
+	call(ioctl, made, FICLONERANGE, nowhere);
 	call(ioctl, made, BLKGETSIZE64, buffer);
 	call(ioctl, made, 0x12345678, 0x1000);
 	call(ioctl, -1, 0, 0);

@@ -8,7 +8,8 @@ import struct
 import pytest
 from fake_calls import call, file
 
-from pytest_ebpf.syscalls import text
+from pytest_ebpf._values import Gap
+from pytest_ebpf.syscalls import facts, text
 
 AT, THERE = 0x1000, 0x9000
 FLOCK = struct.pack("@hhqqi", 1, 0, 5, 10, 41).ljust(32, b"\0")
@@ -142,3 +143,18 @@ def test_a_structure_that_has_grown_is_not_known_whole() -> None:
     )
     small = call("openat2", *args, 8, memory={AT: b"/x\0", THERE: how}, result=-errno.EINVAL)
     assert small.args.how == THERE
+
+
+def test_a_call_whose_descriptors_nobody_looks_at_may_concern_any_path() -> None:
+    write = struct.pack("@QQHhiQQq2Q", 7, 0, 1, 0, 3, 0x5000, 4, 9, 0, 0)
+    submitted = call("io_submit", 5, 1, AT, memory={AT: struct.pack("@Q", THERE), THERE: write}, result=1)
+    assert text.line(submitted) == (
+        "io_submit(0x5, 1, [{aio_data=0x7, aio_lio_opcode=IOCB_CMD_PWRITE, aio_fildes=3, "
+        "aio_buf=0x5000, aio_nbytes=4, aio_offset=9}]) = 1"
+    )
+    assert list(facts.paths(submitted)) == [Gap("what the descriptors behind iocbpp stand for is not known")]
+    unread = call("io_submit", 5, 1, 0xDEAD, result=-errno.EFAULT)
+    assert text.arguments(unread) == "0x5, 1, 0xdead"
+    shared = call("ioctl", 3, 0x4020940D, AT, memory={AT: bytes(32)}, files=(file("/x", "file"), None))
+    assert list(facts.paths(shared)) == ["/x", Gap("what the descriptors behind arg stand for is not known")]
+    assert list(facts.paths(call("io_submit", 5, 0, 0))) == []

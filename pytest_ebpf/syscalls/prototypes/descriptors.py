@@ -40,6 +40,7 @@ ioctl           fd:fd request:ioctl_request arg:lhex -> int
   request=TIOCSWINSZ arg:winsize
   request=TIOCSCTTY arg:int
   request=FICLONE arg:fd
+  request=FICLONERANGE arg:clone_range
   request=FS_IOC_GETFLAGS arg:inode_flags(out)
   request=FS_IOC_SETFLAGS arg:inode_flags
   request=SIOCGIFNAME|SIOCGIFINDEX|SIOCGIFFLAGS|SIOCGIFMETRIC|SIOCGIFMTU|SIOCGIFTXQLEN arg:ifreq(request, out)

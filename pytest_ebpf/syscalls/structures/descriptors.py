@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, structure
+from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, StructureKind, structure
 from pytest_ebpf.syscalls.kinds import Kind, register
 from pytest_ebpf.syscalls.scalars import named
 
@@ -32,6 +32,18 @@ structure("flock_found", Structure(*_FLOCK))
 structure("f_owner_ex", Structure(Member("type", "I", named("owner_types")), Member("pid", "i")))
 structure("winsize", Structure(*(Member(f"ws_{name}", "H") for name in ("row", "col", "xpixel", "ypixel"))))
 structure("inode_flags", Scalar("I", named("inode_flags")))
+
+_CLONE_RANGE = Structure(
+    Member("src_fd", "q"), *(Member(name, "Q") for name in ("src_offset", "src_length", "dest_offset"))
+)
+
+
+@register("clone_range", _CLONE_RANGE)
+class CloneRange(StructureKind):
+    """What is shared with another file (``struct file_clone_range``)."""
+
+    hides_files = True
+
 
 _DIRECTIONS = ("_IOC_NONE", "_IOC_WRITE", "_IOC_READ", "_IOC_READ|_IOC_WRITE")
 

@@ -45,6 +45,7 @@ class SubmittedKind(Kind):
     """A list of pointers to what to do: iocbs(count)."""
 
     portable = False
+    hides_files = True
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy what they point to."""

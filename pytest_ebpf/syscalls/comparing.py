@@ -27,12 +27,19 @@ Judge: TypeAlias = Callable[[Any], Verdict]
 _TEXTS = (str, bytes, os.PathLike)
 
 
-def check(field: str, expected: Any) -> None:
+def check(field: str, expected: Any, *, text: bool = True) -> None:
     """Refuse what cannot be a criterion at all.
 
+    Args:
+        field: Of which, for messages.
+        expected: What was asked.
+        text: Whether it can be a text.
+
     Raises:
-        UsageError: It is ``...``, or a class.
+        UsageError: It is ``...``, or a class, or matches texts only where there is none.
     """
+    if isinstance(expected, re.Pattern | Glob) and not text:
+        raise UsageError(f"{field} is no text: {expected!r} cannot match it")
     if expected is ...:
         raise UsageError(f"{field}=...: leave it out instead; `...` stands for items in a list")
     if isinstance(expected, type) and type(expected).__eq__ is type.__eq__:
@@ -53,7 +60,7 @@ def judge_for(field: str, expected: Any, kind: Kind) -> Judge:
     Raises:
         UsageError: Such an argument never has such a value.
     """
-    check(field, expected)
+    check(field, expected, text=not (kind.flagset or kind.fields or isinstance(kind, _NO_TEXTS)))
     if isinstance(kind, FileDescriptor):
         return descriptor_judge(field, expected)
     if isinstance(kind, Path):
@@ -70,6 +77,7 @@ def judge_for(field: str, expected: Any, kind: Kind) -> Judge:
     return lambda actual: compare_value(expected, actual)
 
 
+_NO_TEXTS = (Number, Address, NumberKind, ListKind)
 _PLAIN: tuple[tuple[tuple[type[Kind], ...], tuple[type, ...], str], ...] = (
     ((TextOut, String), _TEXTS, "a text"),
     ((Bytes,), (str, bytes), "bytes"),
@@ -81,8 +89,8 @@ _PLAIN: tuple[tuple[tuple[type[Kind], ...], tuple[type, ...], str], ...] = (
 
 def field_judge(field: str, expected: Any, holder: Kind) -> Judge:
     """Do the same for a field of a structure."""
-    check(field, expected)
     flagset = holder.flagset_of(field)
+    check(field, expected, text=not flagset)
     if flagset and expected is not None and is_plain(expected):
         return flag_names.judge(field, expected, flagset)
     return lambda actual: compare_value(expected, actual)

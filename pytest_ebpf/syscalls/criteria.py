@@ -244,7 +244,7 @@ def _never_none(field: str, expected: Any) -> Any:
 
 
 def _result(field: str, expected: Any, calls: frozenset[str], asked: str) -> Criterion:
-    check(field, expected)
+    check(field, expected, text=facts.make_descriptors(calls))
     if isinstance(expected, str | bytes) and not facts.make_descriptors(calls):
         raise UsageError(f"{asked} returns a number, not {expected!r}")
     if is_plain(expected) and (
@@ -262,7 +262,7 @@ def _compare_result(expected: Any, value: Any) -> Verdict:
 
 def _error(field: str, expected: Any, calls: frozenset[str], asked: str) -> Criterion:
     del calls, asked
-    check(field, expected)
+    check(field, expected, text=field == "error")
     wanted = expected
     if isinstance(expected, str):
         wanted = _error_number(field, expected)
@@ -295,7 +295,7 @@ def _error_number(field: str, name: str) -> int:
 def _of_type(types: tuple[type, ...], noun: str, value: Callable[[Syscall], Any]) -> Any:
     def make(field: str, expected: Any, calls: frozenset[str], asked: str) -> Criterion:
         del calls, asked
-        check(field, expected)
+        check(field, expected, text=str in types)
         mistaken = isinstance(expected, bool) and bool not in types
         if is_plain(expected) and (mistaken or not isinstance(expected, types)):
             raise UsageError(f"{field} is {noun}, not {expected!r}")
@@ -316,7 +316,7 @@ def _abi(field: str, expected: Any, calls: frozenset[str], asked: str) -> Criter
 def _socket(field: str, expected: Any, calls: frozenset[str], asked: str) -> Criterion:
     if not any(facts.has_address(name) for name in calls):
         raise UsageError(f"{asked} has no socket address, and is passed no socket")
-    check(field, expected)
+    check(field, expected, text=field == "address")
     return SocketCriterion({field: expected}, {field: address_judge(field, expected)})
 
 

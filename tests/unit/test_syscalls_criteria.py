@@ -424,6 +424,23 @@ def test_what_can_never_be_is_refused(criteria: dict[str, Any], text: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        *(("read", field) for field in ("count", "errno", "duration", "number", "tid", "result", "in_progress")),
+        *(("openat", field) for field in ("flags", "mode")),
+        *(("connect", field) for field in ("port", "family", "addr")),
+        ("nanosleep", "args"),
+    ],
+)
+@pytest.mark.parametrize("pattern", [re.compile("5"), glob("5*")], ids=repr)
+def test_what_matches_texts_is_refused_where_there_is_none(name: str, field: str, pattern: Any) -> None:
+    _, trace, _ = files()
+    criteria = {"args": {"duration": pattern}} if field == "args" else {field: pattern}
+    with pytest.raises(UsageError, match=r" is no text: .* cannot match it$"):
+        trace.assert_no_syscall(name, **criteria)
+
+
+@pytest.mark.parametrize(
     ("name", "criteria", "text"),
     [
         ("getpid", {"path": "/x"}, "getpid has no path, and no descriptor of a file that has one"),

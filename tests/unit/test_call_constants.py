@@ -260,7 +260,7 @@ def test_a_header_that_was_not_read_is_an_error() -> None:
 
 
 def test_an_installation_without_the_table_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(constants, "__file__", str(tmp_path / "constants.py"))
+    monkeypatch.setattr(constants, "_path", str(tmp_path / "constants.txt"))
     constants._sections.cache_clear()
     try:
         with pytest.raises(Unavailable) as error:

@@ -6,13 +6,9 @@
 #define PYTEST_EBPF_CAPTURES_H
 
 #include "calls.h"
-#include "pieces.h"
+#include "messages.h"
 
 #define MAX_STRINGS 32
-#define MAX_VECTORS 64
-#define MAX_MESSAGES 32
-#define ROOM_UNKNOWN 0xffffffff
-#define CALL_NAME 128 /* sizeof(struct sockaddr_storage) */
 
 /* call_specs[], and the place there by ABI and number; 0: nothing to do. */
 #include "call_table.h"
@@ -30,14 +26,6 @@ static __always_inline const struct call_spec *spec_of(const struct pending_call
 	if (!place || place >= sizeof(call_specs) / sizeof(*call_specs))
 		return NULL;
 	return &call_specs[place];
-}
-
-static __always_inline __u64 argument(const struct pending_call *call, __u8 index)
-{
-	__u64 at = index;
-
-	barrier_var(at);
-	return at < 6 ? call->args[at] : 0;
 }
 
 /* What one pointer of a list points to, such as a string of argv; false at the end. */
@@ -97,157 +85,6 @@ static __always_inline void emit_items(struct piece *piece, const struct pending
 		bpf_loop(MAX_STRINGS, item_turn, &piece, 0);
 	else
 		item_turns(piece);
-}
-
-/* Of a piece that there is not. */
-static __always_inline void forget_cut(struct piece *piece)
-{
-	piece->record.flags &= DATA_AT_EXIT;
-}
-
-/* What one struct iovec points to, as far as bytes were transferred; false at the
- * end. */
-static __always_inline bool emit_content(struct piece *piece, __u32 index)
-{
-	if (index >= piece->count || !piece->transferred)
-		return false;
-	/* The list is a piece of its own, which says that it is not there. */
-	if (bpf_probe_read_user(piece->word, sizeof(piece->word),
-				(void *)(piece->list + index * sizeof(piece->word))))
-		return false;
-	piece->address = piece->word[0];
-	piece->length = piece->word[1];
-	if (piece->length > piece->transferred)
-		piece->length = piece->transferred;
-	piece->transferred -= piece->length;
-	piece->limit = piece->left;
-	piece->left -= piece->length < piece->left ? piece->length : piece->left;
-	if (index + 1 == MAX_VECTORS && piece->count > MAX_VECTORS)
-		piece->record.flags |= DATA_CUT;
-	if (piece->length)
-		emit_piece(piece->first + index);
-	else
-		forget_cut(piece);
-	return true;
-}
-
-static long content_turn(__u32 turn, struct piece **piece)
-{
-	return !emit_content(*piece, turn);
-}
-
-static __noinline int content_turns(struct piece *piece)
-{
-	for (__u32 i = 0; i < MAX_VECTORS; i++)
-		if (!emit_content(piece, i))
-			break;
-	return 0;
-}
-
-static __always_inline void emit_contents(struct piece *piece)
-{
-	if (have_loops())
-		bpf_loop(MAX_VECTORS, content_turn, &piece, 0);
-	else
-		content_turns(piece);
-}
-
-static __always_inline void emit_struct(struct piece *piece, __u64 address, __u64 length, __u32 part)
-{
-	piece->address = address;
-	piece->length = length;
-	piece->limit = CALL_STRUCT;
-	if (address && length)
-		emit_piece(part);
-	else
-		forget_cut(piece);
-}
-
-/* In struct msghdr (socket.h), in words of eight bytes. */
-enum {
-	MSG_NAME,
-	MSG_NAMELEN,
-	MSG_IOV,
-	MSG_IOVLEN,
-	MSG_CONTROL,
-	MSG_CONTROLLEN,
-	MSG_FLAGS,
-	MSG_WORDS,
-};
-
-/* The message at piece->address; `room`: bytes for its name. */
-static __always_inline void emit_message(struct piece *piece, __u32 room)
-{
-	__u64 *header = piece->header, named;
-	__u32 base = piece->base;
-
-	emit_struct(piece, piece->address, sizeof(piece->header), base);
-	if (bpf_probe_read_user(header, sizeof(piece->header), (void *)piece->address))
-		return;
-	named = (__u32)header[MSG_NAMELEN];
-	/* The kernel says how long the name is, and writes what there is room for. */
-	if (named > room) {
-		named = room;
-		piece->record.flags |= DATA_CUT;
-	}
-	emit_struct(piece, header[MSG_NAME], named, base + 1);
-	emit_struct(piece, header[MSG_IOV], header[MSG_IOVLEN] * sizeof(piece->word), base + 2);
-	emit_struct(piece, header[MSG_CONTROL], header[MSG_CONTROLLEN], base + 3);
-	piece->list = header[MSG_IOV];
-	piece->count = header[MSG_IOVLEN];
-	piece->first = base + 4;
-	emit_contents(piece);
-}
-
-/* The header alone, before the kernel fills it in. */
-static __always_inline void note_message(struct piece *piece, struct pending_call *call)
-{
-	__u64 *header = piece->header;
-
-	emit_struct(piece, piece->address, sizeof(piece->header), 0);
-	call->room = ROOM_UNKNOWN;
-	if (!bpf_probe_read_user(header, sizeof(piece->header), (void *)piece->address))
-		call->room = (__u32)header[MSG_NAMELEN];
-}
-
-/* One struct mmsghdr of a list: a header, and how many bytes were transferred. */
-static __always_inline bool emit_message_of(struct piece *piece, __u32 index)
-{
-	__u32 length;
-
-	if (index >= piece->message_count)
-		return false;
-	piece->address = piece->messages + index * (sizeof(piece->header) + sizeof(__u64));
-	piece->base = index * MESSAGE_PARTS;
-	if (piece->left && piece->capture.flags & CAPTURE_AT_EXIT) {
-		if (bpf_probe_read_user(&length, sizeof(length),
-					(void *)piece->address + sizeof(piece->header)))
-			length = 0;
-		piece->transferred = length;
-	}
-	if (index + 1 == MAX_MESSAGES && piece->message_count > MAX_MESSAGES)
-		piece->record.flags |= DATA_CUT;
-	/* What room there was for each name, nobody noted: the caller's structure says it. */
-	emit_message(piece, CALL_NAME);
-	return true;
-}
-
-static long message_turn(__u32 turn, struct piece **piece)
-{
-	return !emit_message_of(*piece, turn);
-}
-
-static __always_inline void emit_messages(struct piece *piece, const struct pending_call *call)
-{
-	piece->messages = piece->address;
-	piece->message_count = argument(call, piece->capture.length_arg);
-	if (piece->capture.length == LENGTH_RESULT)
-		piece->message_count = call->result;
-	/* Without loops, the first one alone. */
-	if (have_loops())
-		bpf_loop(MAX_MESSAGES, message_turn, &piece, 0);
-	else
-		emit_message_of(piece, 0);
 }
 
 static __always_inline void emit_vector(struct piece *piece, const struct pending_call *call,

@@ -244,7 +244,7 @@ __noinline int name_file(struct member *member, __u32 kind, __u32 arg, __u32 pat
 	struct file *file = NULL;
 	struct path *path = NULL;
 	struct fs_struct *fs;
-	__u64 at;
+	__u64 at, id;
 	int descriptor;
 
 	if (!member || !buffer || index >= CALL_SLOTS)
@@ -264,7 +264,12 @@ __noinline int name_file(struct member *member, __u32 kind, __u32 arg, __u32 pat
 		if (!file)
 			return 0;
 	}
-	member->call.files[index] = file_id(member, task, buffer, file, path);
+	id = file_id(member, task, buffer, file, path);
+	/* Here again: the verifier of 6.1 has lost what it learned above. */
+	at = index;
+	barrier_var(at);
+	if (at < CALL_SLOTS)
+		member->call.files[at] = id;
 	return 0;
 }
 

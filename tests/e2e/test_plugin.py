@@ -371,6 +371,7 @@ def test_tests_of_one_suite_can_have_rings_of_different_sizes(suite: Suite) -> N
 import subprocess
 import pytest
 
+@pytest.mark.ebpf(syscalls="none")
 @pytest.mark.parametrize("size", [pytest.param(s, marks=pytest.mark.ebpf(ring_size=s)) for s in ("64K", "1M", "64K")])
 def test_sees(ebpf_trace, size):
     # No more than fits in the smallest ring, however late the broker drains it.

@@ -201,7 +201,7 @@ def test_what_knows_the_arguments_of_calls_is_not_in_the_privileged_process() ->
         "engine.close()\n"
         "print(sorted(name for name in sys.modules if name.startswith('pytest_ebpf.')))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([sys.executable, "-I", "-c", code], stdout=subprocess.PIPE, text=True, check=True)
     assert "'pytest_ebpf.broker.server'" in done.stdout
     assert "syscalls" not in done.stdout
 

@@ -70,7 +70,7 @@ def test_what_overflows_a_small_ring_fits_in_the_default_one(ebpf_trace: Trace) 
         ebpf_trace.assert_not_spawned("true")
 
 
-@pytest.mark.ebpf(ring_size="64K", argv_limit="2M")
+@pytest.mark.ebpf(ring_size="64K", argv_limit="2M", syscalls="none")
 def test_a_loss_counts_against_its_own_window_only(ebpf_trace: Trace) -> None:
     subprocess.run(LARGE_ARGV, check=True)
     assert ebpf_trace.losses.any  # and the ring is empty, whatever the broker did meanwhile
@@ -83,7 +83,7 @@ def test_a_loss_counts_against_its_own_window_only(ebpf_trace: Trace) -> None:
         ebpf_trace.assert_not_spawned("git")
 
 
-@pytest.mark.ebpf(ring_size="64K")
+@pytest.mark.ebpf(ring_size="64K", syscalls="none")
 def test_the_broker_empties_a_ring_that_fills_up_and_nothing_is_lost(
     ebpf_trace: Trace, program: Callable[[str], str]
 ) -> None:

@@ -118,7 +118,7 @@ def administrators() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         socket = Path(folder, "socket")
-        command = [sys.executable, "-m", "pytest_ebpf", "serve", "--uid", str(NOBODY), "--socket", str(socket)]
+        command = [sys.executable, "-I", "-m", "pytest_ebpf", "serve", "--uid", str(NOBODY), "--socket", str(socket)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as broker:
             assert broker.stdout
             assert broker.stdout.readline()  # says that it is there

@@ -343,7 +343,7 @@ def test_importing_what_pytest_needs_at_its_start_imports_no_engine() -> None:
         "import sys, pytest_ebpf.broker.launch; "
         "print([name for name in sys.modules if 'engine' in name or 'cffi' in name or 'server' in name])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 

@@ -185,7 +185,7 @@ def test_a_machine_that_cannot_run_the_broker_gets_a_report_and_no_traceback(mon
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
-    command = [sys.executable, "-c", "import sys; from pytest_ebpf.cli import main; sys.exit(main(['doctor']))"]
+    command = [sys.executable, "-I", "-c", "import sys; from pytest_ebpf.cli import main; sys.exit(main(['doctor']))"]
     done = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, check=False)
     os.close(write_end)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")

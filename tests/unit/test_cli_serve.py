@@ -50,6 +50,7 @@ def serving(*words: str, **environment: str) -> Iterator[tuple[subprocess.Popen[
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": path, **environment},
+        cwd="/",  # where no other pytest_ebpf lies
     )
     with process:
         assert process.stdout

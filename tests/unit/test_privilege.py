@@ -140,5 +140,7 @@ def test_the_command_to_type_after_sudo_needs_no_path(tmp_path: Path, monkeypatc
 
 
 def test_the_module_is_a_command() -> None:
-    done = subprocess.run([sys.executable, "-m", "pytest_ebpf", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "pytest_ebpf", "--help"], capture_output=True, text=True, check=True
+    )
     assert done.stdout.startswith("usage: pytest-ebpf [-h] COMMAND ...")

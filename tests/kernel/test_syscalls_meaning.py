@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
+from socket import inet_aton
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,6 +59,29 @@ def test_where_packets_go_and_what_sockets_of_unix_are_called(ebpf_trace: Trace,
     ebpf_trace.assert_syscall("bind", path="@pytest-ebpf\0name", abstract=True)
     ebpf_trace.assert_no_syscall("bind", path="pytest-ebpf\0name")
     ebpf_trace.assert_no_syscall("sendto", address="::2")
+
+
+def test_where_many_messages_go_at_once(ebpf_trace: Trace) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as receiver, socket.socket(type=socket.SOCK_DGRAM) as sender:
+        receiver.bind(("127.0.0.1", 0))
+        port = receiver.getsockname()[1]
+        _send_to_each(sender, ("127.0.0.1", port), ("127.0.0.2", 9))
+    ebpf_trace.assert_syscall(family.send, address="127.0.0.1", port=port)
+    ebpf_trace.assert_syscall("sendmmsg", address="127.0.0.2", port=9)
+    ebpf_trace.assert_no_syscall("sendmmsg", address="127.0.0.2", port=port)
+    with pytest.raises(AssertionError):
+        ebpf_trace.assert_no_syscall(family.send, address="127.0.0.2")
+
+
+def _send_to_each(sender: socket.socket, *addresses: tuple[str, int]) -> None:
+    """Send nothing to each of some addresses, by one call of sendmmsg(2)."""
+    names = [
+        ctypes.create_string_buffer(struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", port, inet_aton(host)))
+        for host, port in addresses
+    ]
+    listed = b"".join(struct.pack("@QI44xI4x", ctypes.addressof(name), 16, 0) for name in names)
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.sendmmsg(sender.fileno(), listed, len(names), 0) == len(names), os.strerror(ctypes.get_errno())
 
 
 def test_descriptors_that_are_passed(ebpf_trace: Trace) -> None:

@@ -244,6 +244,7 @@ _PARTS = 128  # MESSAGE_PARTS, bpf/events.h
 
 class _MessagesKind(Memory):
     noun = "a list of messages"
+    has_address = True
 
     def _lengths(self, view: View, capture: int) -> list[int]:
         """Return how many bytes of each message were transferred."""

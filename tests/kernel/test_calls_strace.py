@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from strace_programs import Program
 
+# What is told comes from the kernel and from tables: another interpreter tells the same, in minutes.
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def tracer() -> Iterator[Tracer]:

@@ -13,6 +13,7 @@ from socket import inet_aton
 from typing import TYPE_CHECKING
 
 import pytest
+from tiers import require_root
 
 from pytest_ebpf import Trace, UsageError, family
 
@@ -114,6 +115,7 @@ def test_who_was_forked_waited_for_and_killed(ebpf_trace: Trace) -> None:
 
 
 def test_a_process_in_a_namespace_of_its_own_counts_otherwise(ebpf_trace: Trace) -> None:
+    require_root()
     subprocess.run(["unshare", "--pid", "--fork", "sh", "-c", "sleep 0 & wait"], check=True)
     ebpf_trace.assert_syscall("unshare", flags={"CLONE_NEWPID"})
     inner = ebpf_trace.assert_spawned("sh", namespace_pid=1)

@@ -313,6 +313,9 @@ class Fields(Mapping[str, Any]):
             return self[name]
         raise AttributeError(f"there is no field {name!r}, only {', '.join(self._fields)}")
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._fields  # also one that is not known
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
 

@@ -120,3 +120,20 @@ def test_a_ruleset_has_the_fields_of_the_version_that_its_size_says() -> None:
     version = call("landlock_create_ruleset", 0, 0, 1, result=4)
     assert text.arguments(version) == "NULL, 0, LANDLOCK_CREATE_RULESET_VERSION"
     assert not version.result_kind.descriptor, "it is a number, not a descriptor"
+
+
+@pytest.mark.parametrize(
+    ("bits", "nodes", "written"),
+    [
+        (65, {0, 2, 63}, "[0x8000000000000005], 65"),
+        (64, {0, 2}, "[0x8000000000000005], 64"),
+        (3, {0}, "[0x8000000000000005], 3"),
+        (66, {0, 2, 63, 64}, "[0x8000000000000005, 0x00000000000003], 66"),
+        (0, None, "NULL, 0"),
+    ],
+)
+def test_a_set_of_nodes_has_a_bit_less_than_is_said(bits: int, nodes: set[int] | None, written: str) -> None:
+    memory = {ONE: struct.pack("2Q", 1 << 63 | 5, 3)}
+    made = call("set_mempolicy", 2, ONE if bits else 0, bits, memory=memory)
+    assert made.args.nodemask == nodes
+    assert text.arguments(made) == f"MPOL_BIND, {written}"

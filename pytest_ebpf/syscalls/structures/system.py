@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.syscalls.buffers import Bytes, Member, Scalar, Structure, abbreviated, structure
+from pytest_ebpf.syscalls.buffers import Bytes, Member, Scalar, Structure, abbreviated, cut, structure
 from pytest_ebpf.syscalls.kinds import Memory, Number, register
 from pytest_ebpf.syscalls.scalars import named, pointer
 from pytest_ebpf.syscalls.sockets import hexadecimal
@@ -112,11 +113,14 @@ class Random(Bytes):
         return HexBytes(found) if isinstance(found, bytes) else found
 
 
-class Word(int):
-    """A word of a set of bits."""
+class NodeSet(frozenset[int]):
+    """Memory nodes, by their numbers."""
+
+    words: tuple[int, ...] = ()
+    """The set as it was passed."""
 
     def __repr__(self) -> str:
-        return hexadecimal(self, 16)
+        return "[" + ", ".join(hexadecimal(word, 16) for word in self.words) + "]"
 
     __str__ = __repr__
 
@@ -126,6 +130,7 @@ class Nodes(Memory):
     """A set of memory nodes: nodes(argument that says how many bits it has)."""
 
     noun = "a set of nodes"
+    example = NodeSet()
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it, in whole words."""
@@ -133,12 +138,16 @@ class Nodes(Memory):
         return (Capture("bytes", self.at, 1, at_exit="out" in self.parameters, length="bits", length_arg=bits),)
 
     def decode(self, view: View, piece: Piece) -> Any:
-        """Return the words."""
+        """Return the nodes."""
         # The kernel leaves out the last bit (get_nodes(), mm/mempolicy.c).
-        count = (view.word(self.argument(self.parameters[0])) + 62) // 64
-        if not count and view.word(self.argument(self.parameters[0])):
+        bits = view.word(self.argument(self.parameters[0])) - 1
+        if not bits:
             return Pointer(piece.address)
-        return tuple(Word(int.from_bytes(piece.data[at : at + 8], "little")) for at in range(0, count * 8, 8))
+        data = piece.data[: (bits + 63) // 64 * 8]
+        mask = int.from_bytes(data, "little")
+        found = NodeSet(number for number in range(min(bits, mask.bit_length())) if mask >> number & 1)
+        found.words = tuple(word for (word,) in struct.iter_unpack("@Q", data[: len(data) // 8 * 8]))
+        return cut(self, piece, found)
 
 
 structure("mempolicy_mode", Scalar("i", named("mempolicy_modes")))

@@ -30,6 +30,7 @@ __all__ = [
     "StructureKind",
     "abbreviated",
     "cut",
+    "example_of",
     "not_asked",
     "structure",
 ]
@@ -60,6 +61,7 @@ class Bytes(Memory):
     data: ClassVar[bool] = False
     """Whether it is the user's data, copied as far as the test asks for."""
     noun = "data"
+    example: ClassVar[Any] = b""
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy as many bytes as the length says, or the limit."""
@@ -108,6 +110,7 @@ class TextOut(BytesOut):
     """A text that the kernel returns: getcwd(2), readlink(2)."""
 
     noun = "a text"
+    example = ""
 
     def decode(self, view: View, piece: Piece) -> Any:
         """Return it without a NUL at its end, as `os.fsdecode` does."""
@@ -217,11 +220,18 @@ class Scalar:
         self._unpack = struct.Struct(f"@{code}")
         self.size = self._unpack.size
         self._make = make
+        self.flagset: str = getattr(make, "flagset", "")
+        """The set that has the names of its values; empty: none does."""
 
     def read(self, data: bytes, at: int = 0) -> Any:
         """Return it."""
         number: int = self._unpack.unpack_from(data, at)[0]
         return self._make(number) if self._make else number
+
+
+def example_of(shape: Shape) -> Any:
+    """Return what a shape has where each byte is 1, so that no pointer is none."""
+    return shape.read(b"\1" * shape.size)
 
 
 class Shape(Protocol):
@@ -248,6 +258,12 @@ class StructureKind(Memory):
         super().__init__(at, names, parameters)
         self._shape = shape
         self.fields = getattr(shape, "fields", ())
+        self.flagset = getattr(shape, "flagset", "")
+
+    @property
+    def example(self) -> Any:
+        """One such structure."""
+        return example_of(self._shape)
 
     def flagset_of(self, field: str) -> str:
         """Return the set that has the names of a field's values; empty: none does."""
@@ -302,6 +318,11 @@ class ListKind(Memory):
         """Prepare it; see `Kind`."""
         super().__init__(at, names, parameters)
         self._shape = shape
+
+    @property
+    def example(self) -> Any:
+        """A list of one."""
+        return (example_of(self._shape),)
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy as many as there are."""

@@ -15,8 +15,8 @@ from pytest_ebpf._values import Cut, Gap, Verdict
 from pytest_ebpf.errors import UsageError
 from pytest_ebpf.matching import Glob, compare, compare_items, is_plain, is_predicate
 from pytest_ebpf.syscalls import flag_names
-from pytest_ebpf.syscalls.buffers import Bytes, ListKind, NumberKind, TextOut
-from pytest_ebpf.syscalls.kinds import Address, FileDescriptor, Kind, Number, Path, String, Strings
+from pytest_ebpf.syscalls.fitting import may_be_text, refuse_misfit
+from pytest_ebpf.syscalls.kinds import FileDescriptor, Kind, Path
 from pytest_ebpf.syscalls.values import Descriptor, Fields, PathName
 
 __all__ = ["Judge", "compare_path", "compare_value", "descriptor_judge", "field_judge", "judge_for", "path_judge"]
@@ -36,7 +36,7 @@ def check(field: str, expected: Any, *, text: bool = True) -> None:
         text: Whether it can be a text.
 
     Raises:
-        UsageError: It is ``...``, or a class, or matches texts only where there is none.
+        UsageError: It is ``...``, or a class, or an object that equals no value, or matches texts where there is none.
     """
     if isinstance(expected, re.Pattern | Glob) and not text:
         raise UsageError(f"{field} is no text: {expected!r} cannot match it")
@@ -47,6 +47,16 @@ def check(field: str, expected: Any, *, text: bool = True) -> None:
             f"{field}={expected.__name__}: a class matches nothing by itself; give a value, a predicate"
             " or an instance of a matcher"
         )
+    if is_plain(expected) or is_predicate(expected) or isinstance(expected, re.Pattern | Glob):
+        return
+    # A Process has its own ==, with others of its kind.
+    if hasattr(expected, "pid") or not _has_own_equality(expected):
+        hint = "; of a process, give its pid" if hasattr(expected, "pid") else ""
+        raise UsageError(f"{field} is never {expected!r}, which equals no value of a call{hint}")
+
+
+def _has_own_equality(expected: object) -> bool:
+    return any("__eq__" in vars(each) for each in type(expected).__mro__ if each is not object)
 
 
 def judge_for(field: str, expected: Any, kind: Kind) -> Judge:
@@ -60,7 +70,7 @@ def judge_for(field: str, expected: Any, kind: Kind) -> Judge:
     Raises:
         UsageError: Such an argument never has such a value.
     """
-    check(field, expected, text=not (kind.flagset or kind.fields or isinstance(kind, _NO_TEXTS)))
+    check(field, expected, text=not kind.flagset and not kind.fields and may_be_text(kind.example))
     if isinstance(kind, FileDescriptor):
         return descriptor_judge(field, expected)
     if isinstance(kind, Path):
@@ -71,28 +81,17 @@ def judge_for(field: str, expected: Any, kind: Kind) -> Judge:
         return flag_names.judge(field, expected, kind.flagset)
     if kind.fields:
         return _structure_judge(field, expected, kind)
-    for kinds, types, noun in _PLAIN:
-        if isinstance(kind, kinds) and (isinstance(expected, bool) or not isinstance(expected, types)):
-            raise UsageError(f"{field} is {noun}, not {expected!r}")
+    refuse_misfit(field, expected, kind.example)
     return lambda actual: compare_value(expected, actual)
-
-
-_NO_TEXTS = (Number, Address, NumberKind, ListKind)
-_PLAIN: tuple[tuple[tuple[type[Kind], ...], tuple[type, ...], str], ...] = (
-    ((TextOut, String), _TEXTS, "a text"),
-    ((Bytes,), (str, bytes), "bytes"),
-    ((ListKind, Strings), (list, tuple), "a list"),
-    ((Number, Address, NumberKind), (int,), "a number"),
-)
-"""What a plain value for each kind has to be."""
 
 
 def field_judge(field: str, expected: Any, holder: Kind) -> Judge:
     """Do the same for a field of a structure."""
-    flagset = holder.flagset_of(field)
-    check(field, expected, text=not flagset)
+    flagset, example = holder.flagset_of(field), holder.example_of(field)
+    check(field, expected, text=not flagset and may_be_text(example))
     if flagset and expected is not None and is_plain(expected):
         return flag_names.judge(field, expected, flagset)
+    refuse_misfit(field, expected, example, names=True)
     return lambda actual: compare_value(expected, actual)
 
 
@@ -174,6 +173,8 @@ def compare_value(expected: Any, actual: Any) -> Verdict:  # noqa: PLR0911 - a t
         return compare_path(os.fsdecode(expected), actual)
     if isinstance(actual, bytes) and isinstance(expected, str | re.Pattern | Glob):
         return compare(expected, os.fsdecode(actual))
+    if isinstance(actual, frozenset) and isinstance(expected, set | frozenset):
+        return flag_names.compare_members(expected, actual)
     if isinstance(actual, int) and not isinstance(actual, bool) and isinstance(expected, str | set | frozenset):
         return flag_names.compare_unnamed(expected, actual)
     return compare(expected, actual)

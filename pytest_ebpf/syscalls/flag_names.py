@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from pytest_ebpf._values import Verdict
 from pytest_ebpf.errors import UsageError
 from pytest_ebpf.matching import compare
-from pytest_ebpf.syscalls.flags import EnumSet
+from pytest_ebpf.syscalls.flags import EnumSet, set_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_ebpf.syscalls.flags import FlagSet
 
-__all__ = ["compare_unnamed", "judge"]
+__all__ = ["check_names", "compare_members", "compare_unnamed", "judge", "members"]
 
 _NAME = re.compile("[A-Z][A-Z0-9_]+")
 
@@ -40,7 +40,10 @@ def judge(field: str, expected: Any, set_name: str) -> Callable[[Any], Verdict]:
     Raises:
         UsageError: It is neither, or has a name that these flags do not.
     """
-    names = _set(set_name)
+    return _judge(field, expected, _set(set_name))
+
+
+def _judge(field: str, expected: Any, names: FlagSet | EnumSet) -> Callable[[Any], Verdict]:
     if isinstance(expected, int | str) and not isinstance(expected, bool):
         whole = expected if isinstance(expected, int) else _number(field, expected, names)
         return lambda actual: compare(whole, actual)
@@ -108,13 +111,58 @@ def compare_unnamed(expected: Any, actual: int) -> Verdict:
     if not all(isinstance(each, int) or _NAME.fullmatch(each.strip()) for each in wanted):
         return Verdict.NO
     bits = [_constant(each) for each in wanted]
+    own = set_of(actual)
+    if own is not None:
+        try:
+            return _judge("it", expected, own)(actual)
+        except UsageError:
+            return Verdict.NO  # a name of another set, as that of an option of another level
     if isinstance(expected, str):
         return compare(functools.reduce(operator.or_, bits, 0), actual)
     if not bits:
         return compare(0, actual)
-    names = set(str(actual).split("|"))
-    found = (actual & bit == bit if bit else each in names for each, bit in zip(wanted, bits, strict=True))
-    return Verdict.YES if all(found) else Verdict.NO
+    return Verdict.YES if all(actual & bit == bit if bit else not actual for bit in bits) else Verdict.NO
+
+
+def check_names(field: str, expected: Any) -> None:
+    """Check names that `compare_unnamed` is to compare with the number that a field is.
+
+    Raises:
+        UsageError: They are none, or there is no such name.
+    """
+    for each in expected.split("|") if isinstance(expected, str) else expected:
+        name = isinstance(each, str) and _NAME.fullmatch(each.strip())
+        if isinstance(each, bool) or not (name or isinstance(each, int)):
+            raise UsageError(f"{field} is a number, or the names of some, not {expected!r}")
+        _constant(each)
+
+
+def members(field: str, expected: Any, set_name: str) -> frozenset[int]:
+    """Return the numbers that a set of numbers or names stands for.
+
+    Args:
+        field: The argument's name, for messages.
+        expected: The set.
+        set_name: Of the names that there are; empty: there are only numbers.
+
+    Raises:
+        UsageError: There is something else in it.
+    """
+    found = set()
+    for each in expected:
+        if isinstance(each, str) and set_name:
+            found.add(_value(field, each, _set(set_name)))
+        elif isinstance(each, int) and not isinstance(each, bool):
+            found.add(int(each))
+        else:
+            raise UsageError(f"{field} is a set of numbers{' or names' * bool(set_name)}, and {each!r} is none")
+    return frozenset(found)
+
+
+def compare_members(expected: Any, actual: frozenset[int]) -> Verdict:
+    """Compare a set of numbers and names with a set whose numbers may have names: it has at least these."""
+    wanted = members("it", expected, getattr(actual, "flagset", ""))
+    return Verdict.YES if (wanted <= actual if wanted else not actual) else Verdict.NO
 
 
 def _constant(name: Any) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["EnumSet", "FlagSet", "Flags", "Named"]
+__all__ = ["EnumSet", "FlagSet", "Flags", "Named", "set_of"]
 
 _MAX_WORD = (1 << 64) - 1
 
@@ -21,8 +21,9 @@ _MAX_WORD = (1 << 64) - 1
 class Named(int):
     """A value of an `EnumSet`: an `int` that is written by its name."""
 
-    name: str | None
+    name: str | None = None
     """None for one that the headers do not know."""
+    _set: EnumSet | None = None
 
     def __str__(self) -> str:
         return _number(int(self)) if self.name is None else self.name
@@ -42,6 +43,7 @@ class Flags(int):
     """The bits without a name."""
     octal: str
     """A file's mode that is part of it, or nothing."""
+    _set: FlagSet | None = None
 
     def __str__(self) -> str:
         parts = [*self.names, *([_number(self.unknown)] if self.unknown else []), *([self.octal] if self.octal else [])]
@@ -51,6 +53,12 @@ class Flags(int):
 
     def __format__(self, spec: str) -> str:
         return _formatted(self, spec)
+
+
+def set_of(value: int) -> EnumSet | FlagSet | None:
+    """Return the set that a number has its name or names from; None: it has none."""
+    found: EnumSet | FlagSet | None = getattr(value, "_set", None)
+    return found
 
 
 def _formatted(value: int, spec: str) -> str:
@@ -150,7 +158,7 @@ class FlagSet:
 @functools.lru_cache(maxsize=4096)
 def _named(enum: EnumSet, value: int) -> Named:
     named = Named(value)
-    named.name = enum.names.get(value)
+    named.name, named._set = enum.names.get(value), enum  # noqa: SLF001 - this module's own
     return named
 
 
@@ -158,5 +166,6 @@ def _named(enum: EnumSet, value: int) -> Named:
 def _flags(flags: FlagSet, value: int) -> Flags:
     result = Flags(value)
     result.names, result.unknown = flags.split(value)
+    result._set = flags  # noqa: SLF001 - this module's own
     result.octal = f"0{value & flags.octal:02o}" if flags.octal else ""
     return result

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.syscalls.scalars import SCALARS, named
 from pytest_ebpf.syscalls.table import Capture, Slot
-from pytest_ebpf.syscalls.values import Descriptor, DirectoryDescriptor, Missing, PathName, Pointer
+from pytest_ebpf.syscalls.values import Descriptor, DirectoryDescriptor, Fields, Missing, PathName, Pointer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,6 +80,11 @@ class Kind:
         self.slot_at: int | None = None
         """Index of its file slot; set by the prototype."""
 
+    @property
+    def example(self) -> Any:
+        """A value such as it has, which tells what it can be compared with; None: it may have any."""
+        return None
+
     def argument(self, name: str) -> int:
         """Return which argument has that name."""
         return self.names.index(name)
@@ -106,6 +111,10 @@ class Kind:
         del field
         return ""
 
+    def example_of(self, field: str) -> Any:
+        """Return a value such as a field of a structure has; None: it may have any."""
+        return self.example.raw(field) if isinstance(self.example, Fields) and field in self.example else None
+
     def note(self, view: View) -> str:
         """Return what strace writes of the argument behind the result; empty: nothing."""
         del view
@@ -114,6 +123,8 @@ class Kind:
 
 class Number(Kind):
     """A number of some bits."""
+
+    example = 0
 
     def __init__(
         self,
@@ -163,6 +174,8 @@ class ProcessId(Number):
 @register("ptr")
 class Address(Kind):
     """A pointer that is not followed."""
+
+    example = 0
 
     def value(self, view: View) -> Pointer | None:
         """Return the address, None for NULL."""
@@ -256,6 +269,7 @@ class String(Memory):
     """A string that is no path."""
 
     noun = "a string"
+    example = ""
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it up to its NUL."""
@@ -316,6 +330,7 @@ class Strings(Kind):
     """A list of strings that ends with NULL."""
 
     portable: ClassVar[bool] = False
+    example = ("",)
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it, string by string."""

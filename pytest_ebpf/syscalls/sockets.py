@@ -12,7 +12,7 @@ from pytest_ebpf.syscalls.values import Fields, Hex, quoted, written
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Address", "address_of", "hexadecimal", "inet_text"]
+__all__ = ["EXAMPLE", "Address", "address_of", "hexadecimal", "inet_text"]
 
 _LONGEST = 128  # sizeof(struct sockaddr_storage): what is longer, no call takes
 _family = named("address_families")
@@ -100,6 +100,13 @@ class Address(Fields):
 
     def __hash__(self) -> int:
         return hash(self.raw_bytes)
+
+
+_NUMBERS = ("family", "port", "scope", "flow", "pid", "groups", "interface", "protocol", "cid")
+EXAMPLE = Address(
+    b"", {**dict.fromkeys(_NUMBERS, 0), "address": "", "path": "", "abstract": True, "data": b""}, lambda _: ""
+)
+"""One that has all that an address can have."""
 
 
 def address_of(data: bytes) -> Address | None:

@@ -126,6 +126,16 @@ def test_a_process_in_a_namespace_of_its_own_counts_otherwise(ebpf_trace: Trace)
     assert forked.result != sleep.pid
 
 
+def test_which_signals_are_blocked(ebpf_trace: Trace) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGUSR2})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1, signal.SIGUSR2})
+    ebpf_trace.assert_syscall("rt_sigprocmask", how="SIG_BLOCK", set={"SIGUSR1"})
+    ebpf_trace.assert_syscall("rt_sigprocmask", how="SIG_UNBLOCK", set={"SIGUSR1", signal.SIGUSR2})
+    ebpf_trace.assert_no_syscall("rt_sigprocmask", how="SIG_BLOCK", set={"SIGHUP"})
+    with pytest.raises(AssertionError):
+        ebpf_trace.assert_no_syscall("rt_sigprocmask", how="SIG_BLOCK", set={"SIGUSR2"})
+
+
 def test_what_a_process_does_to_itself(ebpf_trace: Trace) -> None:
     script = (
         "import ctypes, resource, signal\n"
@@ -138,6 +148,6 @@ def test_what_a_process_does_to_itself(ebpf_trace: Trace) -> None:
     ebpf_trace.assert_syscall("prctl", option="PR_SET_NO_NEW_PRIVS", arg2=1)
     ebpf_trace.assert_syscall("prctl", option="PR_SET_PDEATHSIG", arg2=signal.SIGTERM)
     ebpf_trace.assert_syscall("prlimit64", resource="RLIMIT_CORE", new_limit={"rlim_cur": 0, "rlim_max": 0})
-    ignored = ebpf_trace.assert_syscall("rt_sigaction", signum="SIGUSR1", sa_handler=1)
+    ignored = ebpf_trace.assert_syscall("rt_sigaction", signum="SIGUSR1", sa_handler="SIG_IGN")
     assert str(ignored.args.act.sa_handler) == "SIG_IGN"
     ebpf_trace.assert_no_syscall("prctl", option="PR_SET_SECCOMP")

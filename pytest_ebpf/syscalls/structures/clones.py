@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.syscalls.buffers import Member, Structure
+from pytest_ebpf.syscalls.buffers import Member, Structure, example_of
 from pytest_ebpf.syscalls.kinds import Kind, Memory, register
 from pytest_ebpf.syscalls.scalars import named, pointer, signal
 from pytest_ebpf.syscalls.table import Capture
@@ -43,6 +43,8 @@ class ChildTid(_WithFlags):
 
     flags = _CHILD_SETTID | _CHILD_CLEARTID
 
+    example = 0
+
     def value(self, view: View) -> Pointer | None:
         """Return the address."""
         return pointer(view.word(self.at))
@@ -61,6 +63,7 @@ class ParentTid(_WithFlags, Memory):
 
     flags = _PARENT_SETTID | _PIDFD
     noun = "a number"
+    example = 0
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it when it is there."""
@@ -118,6 +121,16 @@ class CloneArgsKind(Memory):
 
     portable = True
     noun = "a structure"
+    fields = _CLONE_ARGS.fields
+
+    @property
+    def example(self) -> Any:
+        """One with all fields."""
+        return example_of(_CLONE_ARGS)
+
+    def flagset_of(self, field: str) -> str:
+        """Return the set that has the names of a field's values; empty: none does."""
+        return _CLONE_ARGS.flagset_of(field)
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it."""

@@ -135,6 +135,7 @@ class HandleKind(Memory):
     portable = False
     noun = "a structure"
     fields = ("handle_bytes", "handle_type", "f_handle")
+    example = Fields({"handle_bytes": 0, "handle_type": 0, "f_handle": b""})
     _room = 8 + 128  # MAX_HANDLE_SZ
 
     def captures(self) -> tuple[Capture, ...]:
@@ -171,6 +172,7 @@ class NamesKind(BytesOut):
     """A list of names that the kernel returns: listxattr(2)."""
 
     noun = "a list"
+    example = ("",)
 
     def decode(self, view: View, piece: Piece) -> Any:
         """Return a tuple."""
@@ -222,6 +224,7 @@ class EntriesKind(BytesOut):
 
     portable = False
     noun = "a list"
+    example = (Fields({**dict.fromkeys(("d_ino", "d_off", "d_type"), 0), "d_name": ""}),)
 
     def __init__(self, at: int, names: Any, parameters: Any, take: Callable[[bytes], Iterator[Fields]]) -> None:
         """Prepare it; see `Kind`."""

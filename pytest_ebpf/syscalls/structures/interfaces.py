@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MacAddress"]
 
+_NUMBERS = ("ifr_ifindex", "ifr_metric", "ifr_mtu", "ifr_qlen", "ifr_flags")
 _SIZE, _NAME = 40, 16  # sizeof(struct ifreq), IFNAMSIZ
 _MAC_AT, _MAC_SIZE = 2, 6
 
@@ -78,6 +79,11 @@ class InterfaceRequest(Memory):
     portable = False
     noun = "a structure"
     fields = ("ifr_name", *(name for name, _ in _FIELDS.values()))
+    example = Fields({"ifr_name": "", **dict.fromkeys(_NUMBERS, 0)})
+
+    def flagset_of(self, field: str) -> str:
+        """Return the set that has the names of flags."""
+        return "interface_flags" if field == "ifr_flags" else ""
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it before, and after if the kernel fills it in."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf._values import Cut, Gap
-from pytest_ebpf.syscalls.buffers import Member, Structure, StructureKind, structure
+from pytest_ebpf.syscalls.buffers import Member, Structure, StructureKind, example_of, structure
 from pytest_ebpf.syscalls.kinds import Kind, register
 from pytest_ebpf.syscalls.scalars import named, pointer
 from pytest_ebpf.syscalls.table import Capture
@@ -46,6 +46,11 @@ class SubmittedKind(Kind):
 
     portable = False
     hides_files = True
+
+    @property
+    def example(self) -> tuple[Any, ...]:
+        """A list of one."""
+        return (example_of(_SUBMITTED),)
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy what they point to."""

@@ -128,6 +128,7 @@ class MessageBuffer(Memory):
     portable = False
     noun = "a message"
     fields = ("mtype", "mtext")
+    example = Fields({"mtype": 0, "mtext": b""})
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy the type, and as much of the text as the test asks for."""

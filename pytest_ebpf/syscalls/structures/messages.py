@@ -6,10 +6,10 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf._values import Cut, Gap
-from pytest_ebpf.syscalls.buffers import Member, Structure, not_asked
+from pytest_ebpf.syscalls.buffers import Member, Structure, example_of, not_asked
 from pytest_ebpf.syscalls.kinds import Memory, register
 from pytest_ebpf.syscalls.scalars import identifier, named, pointer
-from pytest_ebpf.syscalls.sockets import address_of, inet_text
+from pytest_ebpf.syscalls.sockets import EXAMPLE, address_of, inet_text
 from pytest_ebpf.syscalls.structures.sockets import SocketLength
 from pytest_ebpf.syscalls.structures.time import TIMESPEC
 from pytest_ebpf.syscalls.structures.timers import TIMEVAL
@@ -51,7 +51,7 @@ def message(view: View, capture: int, total: int | None, *, first: int = 0, room
         return None
     name, length, vector, count, control, control_length, flags = HEADER.unpack(header.data)
     named_length = SocketLength(struct.unpack("@i", struct.pack("@I", length))[0])
-    named_length.room, named_length.pointed = int(named_length) if room is None else room, False
+    named_length.room = int(named_length) if room is None else room
     fields: dict[str, Any] = {
         "msg_name": _name(parts.get(first + _NAME), name, named_length.room),
         "msg_namelen": named_length,
@@ -199,10 +199,25 @@ _READERS: dict[str, tuple[int, Callable[[bytes], Any]]] = {
 """By type: how many bytes there are at least, and what reads them."""
 
 
+_EXAMPLE = Fields(
+    {
+        "msg_name": EXAMPLE,
+        **dict.fromkeys(("msg_namelen", "msg_iovlen", "msg_controllen", "msg_flags"), 0),
+        "msg_iov": (Fields({"iov_base": b"", "iov_len": 0}),),
+        "msg_control": (Fields(dict.fromkeys(("cmsg_len", "cmsg_level", "cmsg_type"), 0)),),
+    }
+)
+
+
 class _MessageKind(Memory):
     noun = "a message"
     has_address = True
-    fields = ("msg_name", "msg_namelen", "msg_iov", "msg_iovlen", "msg_control", "msg_controllen", "msg_flags")
+    example = _EXAMPLE
+    fields = tuple(_EXAMPLE)
+
+    def flagset_of(self, field: str) -> str:
+        """Return the set that has the names of its flags."""
+        return "message_flags" if field == "msg_flags" else ""
 
 
 @register("message")
@@ -245,6 +260,7 @@ _PARTS = 128  # MESSAGE_PARTS, bpf/events.h
 class _MessagesKind(Memory):
     noun = "a list of messages"
     has_address = True
+    example = (Fields({"msg_hdr": _EXAMPLE, "msg_len": 0}),)
 
     def _lengths(self, view: View, capture: int) -> list[int]:
         """Return how many bytes of each message were transferred."""
@@ -314,6 +330,8 @@ class TimeoutLeft(Memory):
     """A timeout (``struct timespec``), in which the kernel leaves what was not used up."""
 
     noun = "a time"
+    example = example_of(TIMESPEC)
+    fields = TIMESPEC.fields
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it before and after."""

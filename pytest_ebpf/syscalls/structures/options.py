@@ -107,6 +107,7 @@ class Comm(Memory):
     """The name of a thread; with ``out`` the kernel returns it."""
 
     noun = "a name"
+    example = ""
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it."""

@@ -86,6 +86,11 @@ class PerfAttributes(Memory):
         *("type", "size", "config", "sample_period", "sample_freq", "sample_type", "read_format"),
         *filter(None, _FLAGS),
     )
+    example = Fields(dict.fromkeys(fields, 0))
+
+    def flagset_of(self, field: str) -> str:
+        """Return the set that has the names of a field's values; empty: none does."""
+        return _BEGINNING.flagset_of(field)
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy the beginning."""

@@ -86,6 +86,7 @@ class SetKind(Memory):
 
     portable = False
     noun = "a set of descriptors"
+    example = (0,)
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it before and after."""
@@ -144,6 +145,8 @@ class SignalSetPack(Memory):
 
     portable = False
     noun = "a structure"
+    example = Fields({"sigmask": SignalSet(), "sigsetsize": 0})
+    fields = tuple(example)
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy both, and the set."""
@@ -169,6 +172,7 @@ class _EpollEvent:
         # EPOLL_PACKED: on x86-64 alone it has no padding.
         self._unpack = struct.Struct("=IQ" if os.uname().machine == "x86_64" else "@IQ")
         self.size = self._unpack.size
+        self.fields = ("events", "data")
 
     def read(self, data: bytes, at: int = 0) -> Fields:
         """Return its fields."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, StructureKind, abbreviated, structure
+from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, StructureKind, abbreviated, example_of, structure
 from pytest_ebpf.syscalls.kinds import Memory, enter_kind, register
 from pytest_ebpf.syscalls.scalars import named, signal
 from pytest_ebpf.syscalls.structures.timers import TIMEVAL
@@ -122,19 +122,24 @@ def _as_set(fields: dict[str, Any]) -> Mapping[str, Any]:
     return shown
 
 
-def _policy(number: int) -> Any:
-    return Hex(number) if number >> 31 else named("scheduling_policies")(number)
+class _Policy(named):
+    """Makes a policy."""
+
+    def __call__(self, number: int) -> Any:
+        """Return it; a number that is none in hexadecimal."""
+        return Hex(number) if number >> 31 else super().__call__(number)
 
 
 _ATTRIBUTES = (
     Member("size", "I"),
-    Member("sched_policy", "I", _policy),
+    Member("sched_policy", "I", _Policy("scheduling_policies")),
     Member("sched_flags", "Q", named("scheduling_flags")),
     Member("sched_nice", "i"),
     Member("sched_priority", "I"),
     *(Member(name, "Q") for name in ("sched_runtime", "sched_deadline", "sched_period")),
 )
 _CLAMPS = (Member("sched_util_min", "I"), Member("sched_util_max", "I"))
+_LATEST = Structure(*_ATTRIBUTES, *_CLAMPS)
 _VERSION_0, _VERSION_1 = 48, 56  # SCHED_ATTR_SIZE_VER0 and 1, linux/sched/types.h
 
 
@@ -143,6 +148,16 @@ class SchedulingAttributes(Memory):
     """Scheduling attributes, of the size that they say themselves; with ``out`` the kernel fills them in."""
 
     noun = "a structure"
+    fields = _LATEST.fields
+
+    @property
+    def example(self) -> Any:
+        """One with all fields."""
+        return example_of(_LATEST)
+
+    def flagset_of(self, field: str) -> str:
+        """Return the set that has the names of a field's values; empty: none does."""
+        return _LATEST.flagset_of(field)
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy the latest version's size."""
@@ -163,6 +178,7 @@ class Processors(Memory):
 
     portable = True
     noun = "a set of processors"
+    example = frozenset[int]()
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it."""

@@ -31,6 +31,11 @@ class Capabilities(Memory):
     portable = True
     noun = "the capabilities"
     fields = _SETS
+    example = Fields(dict.fromkeys(_SETS, 0))
+
+    def flagset_of(self, field: str) -> str:
+        """Return the set that has the names of capabilities."""
+        return "capability_sets" if field in _SETS else ""
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy the header and both halves."""
@@ -61,13 +66,25 @@ structure(
 structure("seccomp_action", Scalar("I", named("seccomp_actions")))
 
 
+_HANDLED = {
+    "handled_access_fs": "landlock_fs_access",
+    "handled_access_net": "landlock_net_access",
+    "scoped": "landlock_scopes",
+}
+
+
 @register("landlock_ruleset")
 class Ruleset(Memory):
     """What a ruleset handles: as much of ``struct landlock_ruleset_attr`` as the size says."""
 
     portable = True
     noun = "a structure"
-    fields = ("handled_access_fs", "handled_access_net", "scoped")
+    fields = tuple(_HANDLED)
+    example = Fields(dict.fromkeys(_HANDLED, 0))
+
+    def flagset_of(self, field: str) -> str:
+        """Return the set that has the names of a field's values; empty: none does."""
+        return _HANDLED.get(field, "")
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it."""
@@ -79,8 +96,7 @@ class Ruleset(Memory):
         words = [word for (word,) in struct.iter_unpack("@Q", piece.data[: len(piece.data) // 8 * 8])][:3]
         if not words:
             return Pointer(piece.address)
-        sets = ("landlock_fs_access", "landlock_net_access", "landlock_scopes")
-        return Fields({name: named(each)(word) for name, each, word in zip(self.fields, sets, words, strict=False)})
+        return Fields({name: named(each)(word) for (name, each), word in zip(_HANDLED.items(), words, strict=False)})
 
 
 # linux/landlock.h; the first is packed.
@@ -98,6 +114,7 @@ class KeyCapabilities(Memory):
     """What the kernel can do with keys, byte by byte: key_capabilities(size argument)."""
 
     portable = True
+    example = (0,)
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy what came."""

@@ -30,6 +30,8 @@ _CODES = {**_FAULTS, _SIGCHLD: "chld", _SIGIO: "poll", _SIGSYS: "sys"}
 class SignalSet(frozenset[Any]):
     """A set of signals, which are numbers that know their names."""
 
+    flagset = "signals"
+
     @classmethod
     def of(cls, mask: bytes) -> SignalSet:
         """Return the set that a mask (``sigset_t``) stands for, which may be shorter than the kernel's."""
@@ -57,6 +59,7 @@ class SignalSetKind(Memory):
     """
 
     noun = "a set of signals"
+    example = SignalSet()
 
     def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str]) -> None:
         """Prepare it; see `Kind`."""
@@ -80,9 +83,13 @@ class SignalSetKind(Memory):
         return SignalSet.of(piece.data[: view.word(self._size_at)])
 
 
-def _handler(number: int) -> Any:
-    name = named("signal_handlers")(number if number < 1 << 63 else number - (1 << 64))
-    return Pointer(number) if name.name is None else name
+class _Handler(named):
+    """Makes what is done about a signal: an address, if it has no name."""
+
+    def __call__(self, number: int) -> Any:
+        """Return it."""
+        name = super().__call__(number if number < 1 << 63 else number - (1 << 64))
+        return Pointer(number) if name.name is None else name
 
 
 def _without_restorer(fields: dict[str, Any]) -> Mapping[str, Any]:
@@ -96,7 +103,7 @@ def _without_restorer(fields: dict[str, Any]) -> Mapping[str, Any]:
 structure(
     "sigaction",  # as the kernel has it, not the C library
     Structure(
-        Member("sa_handler", "Q", _handler),
+        Member("sa_handler", "Q", _Handler("signal_handlers")),
         Member("sa_flags", "Q", named("sigaction_flags")),
         Member("sa_restorer", "Q", pointer),
         Member("sa_mask", "8s", SignalSet.of),
@@ -117,6 +124,21 @@ class Siginfo:
     """``siginfo_t``, a structure whose fields depend on the signal and on who sent it (sigaction(2))."""
 
     size = 128
+    fields = (
+        *(
+            "si_signo",
+            "si_code",
+            "si_errno",
+            "si_pid",
+            "si_uid",
+            "si_int",
+            "si_ptr",
+            "si_status",
+            "si_utime",
+            "si_stime",
+        ),
+        *("si_addr", "si_timerid", "si_overrun", "si_band", "si_fd", "si_call_addr", "si_syscall", "si_arch"),
+    )
 
     def read(self, data: bytes, at: int = 0) -> Fields:
         """Return the fields that mean something."""

@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, cut
+from pytest_ebpf.syscalls.flags import Named
 from pytest_ebpf.syscalls.kinds import Kind, Memory, register
 from pytest_ebpf.syscalls.scalars import identifier, named, pointer
 from pytest_ebpf.syscalls.sockets import inet_text
@@ -39,6 +40,8 @@ _OPTIONS = {
 @register("socket_option")
 class Option(Kind):
     """The name of an option, of the level that the parameter is."""
+
+    example = Named()
 
     def value(self, view: View) -> Any:
         """Return it with its name."""

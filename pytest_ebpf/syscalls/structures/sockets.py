@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, cut, structure
+from pytest_ebpf.syscalls.flags import Named
 from pytest_ebpf.syscalls.kinds import Kind, Memory, Number, register
 from pytest_ebpf.syscalls.scalars import identifier, named
-from pytest_ebpf.syscalls.sockets import Address, address_of
+from pytest_ebpf.syscalls.sockets import EXAMPLE, Address, address_of
 from pytest_ebpf.syscalls.table import Capture
 from pytest_ebpf.syscalls.values import Descriptor, Pointer
 
@@ -22,12 +23,16 @@ class SocketLength(int):
     """How many bytes long something is that the kernel wrote; `room`: how many there was room for."""
 
     room: int
-    pointed: bool = True
-    """Whether it is behind a pointer, and not in a structure."""
 
     def __repr__(self) -> str:
-        text = str(int(self)) if self == self.room else f"{self.room} => {int(self)}"
-        return f"[{text}]" if self.pointed else text
+        return str(int(self)) if self == self.room else f"{self.room} => {int(self)}"
+
+    __str__ = __repr__
+
+
+class _PointedLength(SocketLength):
+    def __repr__(self) -> str:
+        return f"[{super().__repr__()}]"
 
     __str__ = __repr__
 
@@ -38,6 +43,7 @@ class SocketLengthKind(Memory):
 
     portable = True
     noun = "a length"
+    example = 0
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy it before and after."""
@@ -58,7 +64,7 @@ class SocketLengthKind(Memory):
     def decode(self, view: View, piece: Piece) -> SocketLength:
         """Return one of both."""
         del view
-        length = SocketLength(int.from_bytes(piece.data, "little", signed=True))
+        length = _PointedLength(int.from_bytes(piece.data, "little", signed=True))
         length.room = int(length)
         return length
 
@@ -68,6 +74,11 @@ class _AddressKind(Memory):
     noun = "an address"
     fields = Address.names
     has_address = True
+    example = EXAMPLE
+
+    def flagset_of(self, field: str) -> str:
+        """Return the set that has the names of families."""
+        return "address_families" if field == "family" else ""
 
     def decode(self, view: View, piece: Piece) -> Any:
         """Return the address."""
@@ -147,6 +158,8 @@ class Ethernet(int):
 @register("socket_protocol")
 class Protocol(Kind):
     """A protocol, of the family that the parameter is."""
+
+    example = Named()
 
     def value(self, view: View) -> Any:
         """Return it with its name."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, structure
-from pytest_ebpf.syscalls.kinds import Memory, register
+from pytest_ebpf.syscalls.buffers import Member, Scalar, Structure, example_of, structure
+from pytest_ebpf.syscalls.kinds import Memory, Number, register
 from pytest_ebpf.syscalls.scalars import named
 from pytest_ebpf.syscalls.structures.time import TIMESPEC
 from pytest_ebpf.syscalls.table import Capture
@@ -82,14 +82,15 @@ def local(seconds: int) -> str:
 structure("moment", Scalar("q", Moment))
 
 
-@register("clock")
-class Clock(Memory):
-    """A clock (``clockid_t``)."""
+class _Clock(named):
+    """Makes a clock (``clockid_t``)."""
 
-    def value(self, view: View) -> int:
+    def __call__(self, number: int) -> int:
         """Return its number with its name."""
-        number = view.signed(self.at, 32)
-        return ClockId(number) if number < 0 else named("clocks")(number)
+        return ClockId(number) if number < 0 else super().__call__(number)
+
+
+register("clock", -32, _Clock("clocks"))(Number)
 
 
 @register("remaining")
@@ -97,6 +98,8 @@ class Remaining(Memory):
     """What is left of a sleep that a signal interrupted: remaining(flags argument), if it has flags."""
 
     portable = False
+    example = example_of(TIMESPEC)
+    fields = TIMESPEC.fields
 
     def __init__(self, at: int, names: Sequence[str], parameters: Sequence[str]) -> None:
         """Prepare it; see `Kind`."""

@@ -87,6 +87,7 @@ class VectorKind(Kind):
     """A list of buffers: iovec(count); with ``out`` the kernel fills them; with ``addresses`` they are another's."""
 
     portable = False
+    example = (Fields({"iov_base": None, "iov_len": 0}),)
 
     def captures(self) -> tuple[Capture, ...]:
         """Copy the list, and the data as far as the test asks for."""

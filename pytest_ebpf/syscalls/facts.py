@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_ebpf._values import Cut, Gap
@@ -51,6 +52,7 @@ _PORTABLE = Gap("what the pointers of 32-bit calls lead to is not followed where
 _UNKNOWN_CALL = Gap("what the arguments of this call mean is not known")
 _CUT = Gap("the file lies deeper than the folders that are copied")
 _ENOSYS = 38
+_AF_UNIX = 1
 
 
 class _CreatFlags(Kind):
@@ -195,8 +197,16 @@ def paths(call: Syscall) -> Iterator[Any]:
     elif isinstance(new, Descriptor) and new.file is not None:
         yield from _paths_of(new.file)
     for address in _own_addresses(call):
-        yield from _socket_path(address)
+        if not isinstance(address, Gap):
+            yield from _socket_path(address)
+        elif all(_may_have_path(file) for _, file in _files(call)):
+            yield address
     yield from _unknown(call)
+
+
+def _may_have_path(file: File | None) -> bool:
+    """Whether the addresses that a file sends to, or receives from, may have a path."""
+    return file is None or file.local is None or file.local.family == _AF_UNIX
 
 
 def _paths_of(file: File) -> Iterator[Any]:
@@ -252,9 +262,14 @@ def addresses(call: Syscall) -> Iterator[Any]:
 
 
 def _own_addresses(call: Syscall) -> Iterator[Any]:
-    for name, kind in call.kinds.items():
-        if kind.has_address:
-            yield from _addresses_in(_raw(call, name))
+    for name in _with_address(call.name) & call.kinds.keys():
+        yield from _addresses_in(_raw(call, name))
+
+
+@functools.cache
+def _with_address(name: str) -> frozenset[str]:
+    """Return the arguments that have an address, in a call of any ABI."""
+    return frozenset(argument for argument, kind in _every_kind(name) if kind.has_address)
 
 
 def _addresses_in(value: Any) -> Iterator[Any]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tiers import require_root
 
-from pytest_ebpf import Trace, UsageError, family
+from pytest_ebpf import Trace, TraceIncomplete, UsageError, family
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -83,6 +84,19 @@ def _send_to_each(sender: socket.socket, *addresses: tuple[str, int]) -> None:
     listed = b"".join(struct.pack("@QI44xI4x", ctypes.addressof(name), 16, 0) for name in names)
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.sendmmsg(sender.fileno(), listed, len(names), 0) == len(names), os.strerror(ctypes.get_errno())
+
+
+def test_where_a_32_bit_message_goes_is_not_known(ebpf_trace: Trace, program: Callable[[str], str]) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(5)
+        subprocess.run([program("sends_compat"), str(receiver.getsockname()[1])], check=True)
+        assert receiver.recv(10) == bytes(4)
+    ebpf_trace.assert_syscall("sendmsg", abi="compat", result=4)
+    ebpf_trace.assert_no_syscall("sendmsg", path="/run/socket")  # its socket has no path
+    for asked in ({"address": "127.0.0.1"}, {"address": "10.0.0.1"}, {"msg_iovlen": 2}):
+        with pytest.raises(TraceIncomplete, match="32-bit calls"):
+            ebpf_trace.assert_no_syscall("sendmsg", **asked)
 
 
 def test_descriptors_that_are_passed(ebpf_trace: Trace) -> None:

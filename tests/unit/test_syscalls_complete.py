@@ -310,6 +310,20 @@ def test_the_pointers_of_a_32_bit_call_lead_to_what_is_not_followed() -> None:
     trace.assert_syscall("execve", path="/bin/x", abi="compat")
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("sendmsg", {"msg": ADDRESS}), ("sendmmsg", {"msgvec": ADDRESS}), ("recvmmsg", {"msgvec": ADDRESS})],
+)
+def test_the_address_of_a_32_bit_message_is_not_followed(name: str, message: dict[str, Any]) -> None:
+    world, trace, sh = shell()
+    world.call(sh, name, 1, options={"abi": "compat"}, sockfd=3, **message)
+    with pytest.raises(TraceIncomplete, match="32-bit calls"):
+        trace.assert_no_syscall(name, address="127.0.0.1")
+    with pytest.raises(TraceIncomplete, match="32-bit calls"):
+        trace.assert_no_syscall(name, path="/run/socket")
+    trace.assert_no_syscall(name, address="127.0.0.1", abi="native")
+
+
 def test_a_call_that_stands_for_another_may_be_it() -> None:
     world, trace, sh = shell()
     compat = {"abi": "compat"}

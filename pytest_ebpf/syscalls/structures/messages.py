@@ -210,6 +210,7 @@ _EXAMPLE = Fields(
 
 
 class _MessageKind(Memory):
+    portable = False
     noun = "a message"
     has_address = True
     example = _EXAMPLE
@@ -258,6 +259,7 @@ _PARTS = 128  # MESSAGE_PARTS, bpf/events.h
 
 
 class _MessagesKind(Memory):
+    portable = False
     noun = "a list of messages"
     has_address = True
     example = (Fields({"msg_hdr": _EXAMPLE, "msg_len": 0}),)
@@ -329,6 +331,7 @@ class MessagesOut(_MessagesKind):
 class TimeoutLeft(Memory):
     """A timeout (``struct timespec``), in which the kernel leaves what was not used up."""
 
+    portable = False
     noun = "a time"
     example = example_of(TIMESPEC)
     fields = TIMESPEC.fields

@@ -12,6 +12,7 @@ from fake_calls import call
 
 from pytest_ebpf import UsageError
 from pytest_ebpf._values import Verdict
+from pytest_ebpf.matching import show
 from pytest_ebpf.syscalls import facts
 from pytest_ebpf.syscalls.comparing import compare_value, judge_for
 from pytest_ebpf.syscalls.kinds import FileDescriptor, Kind, Path
@@ -138,7 +139,7 @@ def test_an_object_that_equals_no_number_is_refused() -> None:
         ({"SIGIOT"}, True),
         (set(), False),
     ],
-    ids=str,
+    ids=show,
 )
 def test_a_set_of_signals_has_at_least_those_asked_for(expected: set[Any], found: bool) -> None:  # noqa: FBT001
     actual = SignalSet.of((1 << 1 | 1 << 14 | 1 << 5).to_bytes(8, "little"))

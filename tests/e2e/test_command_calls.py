@@ -82,7 +82,7 @@ def test_a_program_that_a_signal_ended_is_told_with_the_call_that_it_was_in(tmp_
     assert lines[-2].startswith("kill(")
     assert lines[-1] == "+++ killed by SIGKILL +++"
 
-    lines = traced(tmp_path, "timeout", "--signal=TERM", "0.05", "sleep", "60")
+    lines = traced(tmp_path, "timeout", "--signal=TERM", "0.5", "sleep", "60")
     [asleep] = [line for line in lines if re.search(r"nanosleep\(.* <unfinished \.\.\.>\) = \?$", line)]
     number = asleep.split()[0]
     assert f"{number} +++ killed by SIGTERM +++" in [" ".join(line.split()) for line in lines]

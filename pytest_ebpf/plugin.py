@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["ebpf_trace"]
 
 _FIXTURE = "ebpf_trace"
+_REPORTED_LINES = 200
+"""Of the tree in a failing test's report, unless pytest is asked for everything (``-vv``)."""
+_EVERYTHING = 2
 
 
 class Run:
@@ -254,7 +257,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     trace = item.stash.get(_TRACE, None)
     if report.failed and trace is not None:
         try:
-            text = f"{trace.tree()}\n{trace.losses}"
+            lines = trace.tree().splitlines()
+            hidden = len(lines) - _REPORTED_LINES
+            if hidden > 0 and item.config.get_verbosity() < _EVERYTHING:
+                lines[_REPORTED_LINES:] = [f"… and {hidden:,} more: pytest -vv shows them"]
+            text = "\n".join([*lines, str(trace.losses)])
         except EbpfError as error:
             text = str(error)
         report.sections.append((f"{_FIXTURE} {report.when}", text))

@@ -193,6 +193,23 @@ def test_fails(ebpf_trace):
     result.stdout.no_fnmatch_line("└─ * true *")
 
 
+def test_a_long_tree_is_cut_in_the_report_unless_everything_is_asked_for(suite: Suite) -> None:
+    suite.file(
+        "test_it.py",
+        """
+import subprocess
+
+def test_fails(ebpf_trace):
+    subprocess.run(["sh", "-c", "for each in $(seq 250); do (:); done"])
+    assert False
+""",
+    )
+    for verbosity, forks in {"-v": 197, "-vv": 250}.items():
+        lines = suite.run(verbosity).stdout.lines
+        assert len([line for line in lines if "(+" in line]) == forks + 2  # sh and seq
+        assert ("… and 53 more: pytest -vv shows them" in lines) is (forks == 197)
+
+
 def test_hooks_of_a_conftest_see_each_window_and_add_to_the_text_of_a_failure(suite: Suite) -> None:
     suite.file(
         "conftest.py",

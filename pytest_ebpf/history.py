@@ -159,11 +159,16 @@ class History:
             if self._backlog_size > _BACKLOG:
                 self._apply_backlog()
 
+    def pull(self) -> None:
+        """Take in what the session has."""
+        for piece in self.session.pieces():
+            self.feed(piece)
+
     def update(self) -> None:
         """Learn all that the kernel has told until now."""
         self.check_process()
         if not self._ended:
-            self.feed(self.session.pull())
+            self.pull()
         if self._backlog:
             self._apply_backlog()
         self.urings.note()

@@ -7,6 +7,7 @@ never executed anything has its creator's program in an image of its own.
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_ebpf._values import Cut, Gap
@@ -184,14 +185,19 @@ class Image:
         self.identity = identity
         """The latest one seen, of the process's leader."""
         self.identity_ns = time_ns
-        self.comms: set[str] = set()
+        self.comms: tuple[str, ...] = ()
         """All names that the process was seen to have while it ran this."""
         if identity is not None:
-            self.comms.add(os.fsdecode(identity["comm"]))
+            self._called(identity)
+
+    def _called(self, identity: Mapping[str, Any]) -> None:
+        comm = sys.intern(os.fsdecode(identity["comm"]))  # one text for the thousands that run one program
+        if comm not in self.comms:
+            self.comms += (comm,)
 
     def see(self, identity: Mapping[str, Any], time_ns: int) -> None:
         """Take in a later state; an earlier one only adds its name."""
-        self.comms.add(os.fsdecode(identity["comm"]))
+        self._called(identity)
         if self.identity is None or time_ns >= self.identity_ns:
             self.identity, self.identity_ns = identity, time_ns
 

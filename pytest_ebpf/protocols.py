@@ -37,8 +37,8 @@ class Session(Protocol):
     @window.setter
     def window(self, number: int) -> None: ...
 
-    def pull(self) -> bytes:
-        """Take all records since the last call."""
+    def pieces(self) -> Iterable[bytes]:
+        """Take all records since the last call, in pieces of whole ones."""
 
     def counters(self) -> Mapping[str, int]:
         """Return what was lost since the session began, by kind."""

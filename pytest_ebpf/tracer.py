@@ -118,7 +118,7 @@ class Tracer:
     def pull(self) -> None:
         """Take what has come, so that neither ring nor spill piles up while nothing is asked."""
         if self._history is not None and self._session is not None:
-            self._history.feed(self._session.pull())
+            self._history.pull()
 
     def close(self) -> None:
         """End the session, and the run's broker if it is ours to end; safe to call again."""

@@ -78,6 +78,9 @@ class FakeSession:
         calls, self.calls = self.calls, b""
         return (ring_record(pickle.dumps(records)) if records else b"") + calls
 
+    def pieces(self) -> Iterable[bytes]:
+        return [self.pull()]
+
     def counters(self) -> dict[str, int]:
         return dict(self.lost)
 

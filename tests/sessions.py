@@ -8,6 +8,8 @@ from pytest_ebpf.engine.records import Decoder
 from pytest_ebpf.engine.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_ebpf.broker.client import Client
 
 
@@ -19,9 +21,10 @@ def session_of(client: Client, ring_size: int = 1 << 20) -> Session:
     return session
 
 
-def records(session: Session) -> list[tuple[str, dict[str, Any]]]:
+def records(session: Session) -> list[tuple[str, Mapping[str, Any]]]:
     """Names and fields of what came since it was asked last."""
-    return list(Decoder().decode(session.pull()))
+    decoder = Decoder()
+    return [record for piece in session.pieces() for record in decoder.decode(piece)]
 
 
 def executed(session: Session) -> list[bytes]:

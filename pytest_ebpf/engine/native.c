@@ -103,6 +103,23 @@ void pe_ring_take(struct pe_ring *ring, void *to, uint64_t bytes)
 	__atomic_store_n(ring->consumer, start + bytes, __ATOMIC_RELEASE);
 }
 
+/* Bytes of data that are whole records, each with the kernel's head. */
+uint64_t pe_whole_records(const uint8_t *data, uint64_t size)
+{
+	uint64_t at = 0, length;
+	uint32_t head;
+
+	while (size - at >= BPF_RINGBUF_HDR_SZ) {
+		memcpy(&head, data + at, sizeof(head));
+		length = head & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+		length = (length + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
+		if (length > size - at)
+			break;
+		at += length;
+	}
+	return at;
+}
+
 /* --- layouts ---------------------------------------------------------------- */
 
 static int add_fields(const struct btf *btf, __u32 id, const char *prefix, __u32 base,

@@ -12,6 +12,7 @@ void pe_ring_close(struct pe_ring *ring);
 uint64_t pe_ring_used(struct pe_ring *ring);
 uint64_t pe_ring_ready(struct pe_ring *ring);
 void pe_ring_take(struct pe_ring *ring, void *to, uint64_t bytes);
+uint64_t pe_whole_records(const uint8_t *data, uint64_t size);
 
 int pe_struct_fields(const struct btf *btf, const char *name, struct pe_field *out, int max);
 int64_t pe_struct_size(const struct btf *btf, const char *name);

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_ebpf.engine.layout import layouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from pytest_ebpf.engine.layout import StructLayout
 
-__all__ = ["Decoder", "Fields", "Identity", "Record", "path_of_names"]
+__all__ = ["Decoder", "Fields", "path_of_names"]
 
-Fields = dict[str, Any]
-Record = tuple[str, Fields]
+_Place: TypeAlias = tuple[struct.Struct, int]
+"""How a field is read, and the bytes before it."""
+
+_FLAGS = frozenset({"thread", "secure"})
+_FLAG = "?3x"  # a u32 that is 0 or 1
 
 # Of the kernel's ring buffer: a u32 with the length and two flag bits, a u32 of its own; then the
 # record, padded to eight bytes (include/uapi/linux/bpf.h, kernel/bpf/ringbuf.c).
@@ -35,59 +40,74 @@ def path_of_names(names: bytes, *, whole: bool) -> bytes:
     return (b"/" if whole else "…/".encode()) + b"/".join(parts)
 
 
-class Identity(Mapping[str, Any]):
-    """The fields of ``struct identity``, read out of the record's bytes as they are asked for.
+class Fields(Mapping[str, Any]):
+    """The fields of a structure, read out of a record's bytes as they are asked for.
 
-    A dictionary of them takes ten times the memory, and most are never asked for.
+    A dictionary of them takes several times the memory, and most are never asked for.
     """
 
-    __slots__ = ("_data", "_fields")
+    __slots__ = ("_data", "_layout")
 
-    def __init__(self, data: bytes, fields: Mapping[str, tuple[struct.Struct, int]]) -> None:
-        """Take the bytes from the structure's first field on, and where each field is."""
+    def __init__(self, data: bytes, layout: Mapping[str, _Place]) -> None:
+        """Take a record's bytes, and where in them each field is."""
         self._data = data
-        self._fields = fields
+        self._layout = layout
 
     def __getitem__(self, name: str) -> Any:
-        unpacker, offset = self._fields[name]
+        unpacker, offset = self._layout[name]
         value = unpacker.unpack_from(self._data, offset)[0]
         return _c_string(value) if isinstance(value, bytes) else value
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
+        return iter(self._layout)
 
     def __len__(self) -> int:
-        return len(self._fields)
+        return len(self._layout)
+
+
+class RecordFields(Fields):
+    """A record's own, its identity nested, and the texts that came before it."""
+
+    __slots__ = ("_identity", "texts")
+
+    def __init__(self, data: bytes, layout: _Layout) -> None:
+        """Take the record's bytes."""
+        super().__init__(data, layout.outer)
+        self._identity = layout.identity
+        self.texts = _NO_TEXTS
+        """By name; None: it was not captured."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "identity":
+            return Fields(self._data, self._identity)
+        if name in self.texts:
+            return self.texts[name]
+        return super().__getitem__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return itertools.chain(self._layout, ("identity",), self.texts)
+
+    def __len__(self) -> int:
+        return len(self._layout) + 1 + len(self.texts)
+
+
+_NO_TEXTS: Mapping[str, bytes | None] = MappingProxyType({})
 
 
 class _Layout:
-    """A record's layout, its identity apart."""
+    """Where the fields of a record are, its identity's apart."""
 
     def __init__(self, layout: StructLayout) -> None:
-        within = [name for name in layout.names if name.startswith("identity.")]
-        self._start = layout.offsets[within[0]]
-        last = within[-1]
-        self._end = layout.offsets[last] + struct.calcsize(layout.codes[last])
-        self._identity = {
-            name.removeprefix("identity."): (
-                struct.Struct("<" + layout.codes[name]),
-                layout.offsets[name] - self._start,
-            )
-            for name in within
-        }
-        # Everything else: what stands before the identity and what stands after it.
-        self._outer = {
-            name.removeprefix("header."): (struct.Struct("<" + layout.codes[name]), layout.offsets[name])
-            for name in layout.names
-            if name not in {*within, "unused", "header.type"}
-        }
-
-    def read(self, data: bytes, body: int) -> Fields:
-        fields: Fields = {
-            name: unpacker.unpack_from(data, body + offset)[0] for name, (unpacker, offset) in self._outer.items()
-        }
-        fields["identity"] = Identity(data[body + self._start : body + self._end], self._identity)
-        return fields
+        self.size = layout.size
+        self.identity: dict[str, _Place] = {}
+        self.outer: dict[str, _Place] = {}
+        for name, offset in layout.offsets.items():
+            code = _FLAG if name in _FLAGS else layout.codes[name]
+            place = (struct.Struct("<" + code), offset)
+            if name.startswith("identity."):
+                self.identity[name.removeprefix("identity.")] = place
+            elif name not in {"unused", "header.type"}:
+                self.outer[name.removeprefix("header.")] = place
 
 
 class Decoder:
@@ -103,16 +123,17 @@ class Decoder:
         self._masks = {name: 1 << fields[f"TEXT_{name.upper()}"] for name in ("exe", "cwd", "argv", "environ")}
         self._fields = {name.removeprefix("TEXT_").lower(): number for name, number in fields.items()}
         self._pending: dict[tuple[int, int], dict[int, list[bytes]]] = {}
-        self._decoders: dict[int, tuple[str, _Layout, Callable[[Fields], None] | None]] = {
-            types["RECORD_FORK"]: ("fork", _Layout(structs["fork_record"]), self._fork),
-            types["RECORD_EXEC"]: ("exec", _Layout(structs["exec_record"]), self._exec),
-            types["RECORD_EXIT"]: ("exit", _Layout(structs["exit_record"]), None),
-            types["RECORD_IDENTITY"]: ("identity", _Layout(structs["identity_record"]), None),
-            types["RECORD_ADOPTED"]: ("adopted", _Layout(structs["identity_record"]), None),
-            types["RECORD_LEFT"]: ("left", _Layout(structs["identity_record"]), None),
+        identity = _Layout(structs["identity_record"])
+        self._decoders = {
+            types["RECORD_FORK"]: ("fork", _Layout(structs["fork_record"])),
+            types["RECORD_EXEC"]: ("exec", _Layout(structs["exec_record"])),
+            types["RECORD_EXIT"]: ("exit", _Layout(structs["exit_record"])),
+            types["RECORD_IDENTITY"]: ("identity", identity),
+            types["RECORD_ADOPTED"]: ("adopted", identity),
+            types["RECORD_LEFT"]: ("left", identity),
         }
 
-    def decode(self, data: bytes) -> Iterator[Record]:
+    def decode(self, data: bytes) -> Iterator[tuple[str, Fields]]:
         """Yield the records of ``data``, whole ring records as `Session.pull` returns them."""
         at = 0
         while at < len(data):
@@ -126,10 +147,10 @@ class Decoder:
             if kind == self._text_type:
                 self._keep_text(data, body)
                 continue
-            name, layout, finish = self._decoders[kind]
-            fields = layout.read(data, body)
-            if finish is not None:
-                finish(fields)
+            name, layout = self._decoders[kind]
+            fields = RecordFields(data[body : body + layout.size], layout)
+            if name == "exec":
+                fields.texts = self._texts_of(fields)
             yield name, fields
 
     def _keep_text(self, data: bytes, body: int) -> None:
@@ -138,23 +159,20 @@ class Decoder:
         pieces = self._pending.setdefault((text["host_tid"], text["time_ns"]), {})
         pieces.setdefault(text["field"], []).append(data[start : start + text["length"]])
 
-    @staticmethod
-    def _fork(fields: Fields) -> None:
-        fields["thread"] = bool(fields["thread"])
-
-    def _exec(self, fields: Fields) -> None:
-        tid, time_ns = fields["host_tid"], fields["time_ns"]
+    def _texts_of(self, record: Fields) -> dict[str, bytes | None]:
+        tid, time_ns = record["host_tid"], record["time_ns"]
         pieces = self._pending.pop((tid, time_ns), {})
         # What is left of this thread belongs to an exec whose own record was lost.
         for stale in [key for key in self._pending if key[0] == tid and key[1] < time_ns]:
             del self._pending[stale]
+        texts: dict[str, bytes | None] = {}
         for name, number in self._fields.items():
             data: bytes | None = b"".join(pieces.get(number, ()))
             if name in {"filename", "interp"}:
                 data = _c_string(data or b"")
             elif name in {"exe", "cwd"}:
-                data = path_of_names(data or b"", whole=not fields["truncated"] & self._masks[name])
-            elif not fields["captured"] & 1 << number:
+                data = path_of_names(data or b"", whole=not record["truncated"] & self._masks[name])
+            elif not record["captured"] & 1 << number:
                 data = None
-            fields[name] = data
-        fields["secure"] = bool(fields["secure"])
+            texts[name] = data
+        return texts

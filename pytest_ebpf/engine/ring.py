@@ -7,7 +7,13 @@ from typing import Any
 
 from pytest_ebpf.engine.native import library
 
-__all__ = ["Ring"]
+__all__ = ["Ring", "whole_records"]
+
+
+def whole_records(data: bytes) -> int:
+    """Return how many bytes from the start on are whole records."""
+    ffi, lib = library()
+    return int(lib.pe_whole_records(ffi.from_buffer(data), len(data)))
 
 
 class Ring:

@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_ebpf.engine.control import Control
-from pytest_ebpf.engine.ring import Ring
+from pytest_ebpf.engine.ring import Ring, whole_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Session"]
 
 _AS_IT_IS = contextlib.nullcontext()
+
+_PIECE = 1 << 20
+"""Bytes to take at once; no record has more."""
 
 
 class Connection(Protocol):
@@ -63,6 +66,7 @@ class Session:
         self.pid = os.getpid()
         self._connection = connection
         self._spill_fd = spill_fd
+        self._spill_at = 0
         self._fds: tuple[int, ...] = (ring_fd, control_fd, spill_fd)
         self._ring = Ring(ring_fd, ring_size)
         self._control = Control(control_fd)
@@ -171,11 +175,31 @@ class Session:
         Raises:
             BrokerDied: Nothing more comes, and what came last may be lost.
         """
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the same in pieces of whole records: a window can have made more than should be there twice.
+
+        What was yielded is taken, and the rest is for the next call, if this one is not followed to its end.
+
+        Raises:
+            BrokerDied: As `pull`, after the last piece.
+        """
         with self._draining():
-            data = self._take_spill() + self._ring.drain()
+            size = os.fstat(self._spill_fd).st_size
+            while self._spill_at < size:
+                piece = os.pread(self._spill_fd, min(_PIECE, size - self._spill_at), self._spill_at)
+                whole = whole_records(piece)
+                if not whole:  # a broker that was killed while it wrote; see below
+                    break
+                self._spill_at += whole
+                yield piece[:whole]
+            if size:
+                os.ftruncate(self._spill_fd, 0)
+                self._spill_at = 0
+            yield self._ring.drain()
             # Here, where a broker that was killed while it drained has let go of the lock: what it held is lost.
             self._connection.raise_if_dead()
-        return data
 
     @contextlib.contextmanager
     def _draining(self) -> Iterator[None]:
@@ -189,19 +213,6 @@ class Session:
         # Under the lock: between the ring and the spill, records are in neither.
         with self._draining():
             return not self._ring.empty or os.fstat(self._spill_fd).st_size > 0
-
-    def _take_spill(self) -> bytes:
-        size = os.fstat(self._spill_fd).st_size
-        if not size:
-            return b""
-        pieces = []
-        at = 0
-        while at < size:
-            piece = os.pread(self._spill_fd, size - at, at)
-            pieces.append(piece)
-            at += len(piece)
-        os.ftruncate(self._spill_fd, 0)
-        return b"".join(pieces)
 
     def wait(self, timeout: float, *others: int) -> bool:
         """Block until the kernel has put a record into the ring.

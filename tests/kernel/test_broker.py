@@ -24,12 +24,14 @@ from tiers import require_command, require_root, unable
 from pytest_ebpf.broker import launch, place
 from pytest_ebpf.broker.client import Client
 from pytest_ebpf.engine.control import Control
+from pytest_ebpf.engine.records import Decoder
 from pytest_ebpf.errors import BrokerDied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_ebpf.broker.client import Status
+    from pytest_ebpf.engine.session import Session
 
 NOBODY = 65534
 SMALL = 1 << 16
@@ -71,18 +73,35 @@ def test_a_wait_ends_with_a_record_or_with_another_descriptor(run_directory: Pat
             assert not session.wait(math.inf, ended.fileno()), "there is nothing to pull"
 
 
-def test_what_overflows_a_ring_arrives_through_the_spill(run_directory: Path) -> None:
+def run_more_than_the_ring_holds(session: Session) -> None:
+    # No more at once than fits, however late the broker comes.
+    for _ in range(50):
+        for _ in range(10):
+            subprocess.run(["/bin/true"], check=True)
+        assert eventually(lambda: session._ring.filled < 0.25)
+    assert os.fstat(session._spill_fd).st_size > SMALL
+    assert session.counters()["lost_records"] == 0
+
+
+@pytest.mark.parametrize("piece", [SMALL, 1 << 20])
+def test_what_overflows_a_ring_arrives_through_the_spill(
+    run_directory: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr("pytest_ebpf.engine.session._PIECE", piece)
     with contextlib.closing(session_of(launch.connect(run_directory, os.getpid()), SMALL)) as session:
-        # No more at once than fits, however late the broker comes.
-        for _ in range(50):
-            for _ in range(10):
-                subprocess.run(["/bin/true"], check=True)
-            assert eventually(lambda: session._ring.filled < 0.25)
-        assert os.fstat(session._spill_fd).st_size > SMALL
+        run_more_than_the_ring_holds(session)
         with session._draining():  # the last ones stay in the ring
             subprocess.run(["/bin/echo"], check=True, stdout=subprocess.DEVNULL)
             assert executed(session) == [*[b"/bin/true"] * 500, b"/bin/echo"]
-        assert session.counters()["lost_records"] == 0
+
+
+def test_what_was_taken_from_the_spill_is_not_told_again(run_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_ebpf.engine.session._PIECE", SMALL)
+    with contextlib.closing(session_of(launch.connect(run_directory, os.getpid()), SMALL)) as session:
+        run_more_than_the_ring_holds(session)
+        taken = next(session.pieces())  # and no more of them
+        told = Decoder().decode(taken + session.pull())
+        assert [name for name, _ in told].count("exec") == 500
 
 
 def test_two_clients_see_their_own_only_and_share_the_programs(run_directory: Path) -> None:
@@ -122,6 +141,7 @@ def test_nothing_stays_when_the_broker_is_killed(run_directory: Path) -> None:
     with contextlib.closing(session_of(client)) as session:
         os.kill(pid, signal.SIGKILL)
         assert gone(pid)
+        os.pwrite(session._spill_fd, struct.pack("=II", 300, 0), 0)  # as if in the middle of a record
         with pytest.raises(
             BrokerDied, match=rf"^pytest-ebpf: the broker died .*\n.*\n    pytest-ebpf broker: pid {pid}"
         ):

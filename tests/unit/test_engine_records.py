@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_ebpf.engine.layout import layouts, load
 from pytest_ebpf.engine.records import Decoder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TYPES = layouts().enums["record_type"]
 TEXTS = layouts().enums["text_field"]
@@ -47,7 +50,7 @@ def executed(*, tid: int = 7, time_ns: int = 100, captured: int = 31, truncated:
     )
 
 
-def decode(*pieces: bytes) -> list[tuple[str, dict[str, Any]]]:
+def decode(*pieces: bytes) -> list[tuple[str, Mapping[str, Any]]]:
     return list(Decoder().decode(b"".join(pieces)))
 
 

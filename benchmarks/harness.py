@@ -43,7 +43,9 @@ def pytest_command(suite: str, *arguments: str) -> list[str]:
 
 def environment(**values: object) -> dict[str, str]:
     """Return the environment without what would change pytest, with ``BENCHMARK_<NAME>`` for a suite to read."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    # pytest compiles a plugin's modules itself, and anew at each start where it may not keep what it compiled.
+    changing = ("PYTEST_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(changing)}
     return kept | {f"BENCHMARK_{name.upper()}": str(value) for name, value in values.items()}
 
 

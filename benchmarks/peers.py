@@ -19,7 +19,17 @@ import harness
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["PEERS", "CannotRun", "Peer", "ebpf_trace", "found", "run", "untraced", "with_tracefs"]
+__all__ = [
+    "PEERS",
+    "CannotRun",
+    "Peer",
+    "ebpf_trace",
+    "ebpf_trace_of_processes",
+    "found",
+    "run",
+    "untraced",
+    "with_tracefs",
+]
 
 _TRACEFS = Path("/sys/kernel/tracing")
 _START_TIMEOUT = 30.0
@@ -130,12 +140,17 @@ PEERS = {
 }
 
 
-def ebpf_trace(command: Sequence[str], folder: Path) -> int:
+def ebpf_trace(command: Sequence[str], folder: Path, *arguments: str) -> int:
     """Trace the command in a test of pytest, which also asks for all processes."""
     told = folder / "told"
-    run = harness.pytest_command("test_spawn.py", "--ebpf=require")
+    run = harness.pytest_command("test_spawn.py", "--ebpf=require", *arguments)
     harness.run(run, result=told, command="\n".join(command))
     return int(told.read_text(encoding="utf-8").split()[0])
+
+
+def ebpf_trace_of_processes(command: Sequence[str], folder: Path) -> int:
+    """Do the same without system calls, as the other tracers here."""
+    return ebpf_trace(command, folder, "--ebpf-syscalls=none")
 
 
 def untraced(command: Sequence[str], folder: Path) -> int:  # noqa: ARG001 - as the others

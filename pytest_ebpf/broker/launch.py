@@ -39,8 +39,10 @@ _FILES = ("socket", "log", "lock")
 
 # The shell goes at once, and what it started is init's child. A child of this process would be found by
 # a test's os.wait(), and counted by whoever looks at his children. As every command after `&`, it has
-# SIGINT ignored and reads from /dev/null. No new session: sudo remembers a password by terminal and session.
-_ORPHAN = ["/bin/sh", "-c", '"$@" &', "sh"]
+# SIGINT ignored and reads from /dev/null. No new session: sudo remembers a password by terminal and session. So
+# what ends all of our process group meets the broker too, and while it starts it could take nothing away: until
+# its own handlers are there it ignores that, and then sees that its owner has ended.
+_ORPHAN = ["/bin/sh", "-c", 'trap "" HUP TERM; "$@" &', "sh"]
 
 
 def _nothing() -> None:

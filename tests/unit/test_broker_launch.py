@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import brokers
 import fake_broker
 import pytest
-from brokers import forked, gone
+from brokers import eventually, forked, gone
 from tiers import require_root
 
 from pytest_ebpf.broker import launch, privilege, start
@@ -158,6 +158,25 @@ def test_a_broker_ends_with_a_killed_controller_though_workers_started_it(run_di
         os.kill(pid, signal.SIGKILL)
         assert gone(broker)
     assert not run_directory.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_ended_with_all_its_processes_while_its_broker_starts_leaves_nothing(
+    run_directory: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setenv("FAKE_ENGINE", "slow")
+
+    def controller() -> str:
+        os.setpgid(0, 0)
+        launch.connect(run_directory, os.getpid())
+        return "it had the time to start"
+
+    with forked(controller) as (group, said):
+        log = run_directory / "log"
+        assert eventually(lambda: log.exists() and start.GREETING in log.read_text())
+        os.killpg(group, number)
+        assert said() == ""
+    assert eventually(lambda: not run_directory.exists())
 
 
 def test_finishing_a_run_that_never_traced_does_nothing(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ class RawCall(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """``struct call_data_record``: what an argument points to, or one item of a list."""
+    """``struct call_piece``: what an argument points to, or one item of a list."""
 
     capture: int
     """Index into the captures of the call's spec (`pytest_ebpf.syscalls.table`)."""

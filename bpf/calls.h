@@ -57,12 +57,11 @@ static __always_inline void start_call(struct member *member)
 {
 	struct pending_call *call = &member->call;
 	struct call_record *record = &call->record;
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
 
 	record->header.type = RECORD_CALL;
 	record->header.start_ns = member->start_ns;
-	record->header.host_pid = pid_tgid >> 32;
-	record->header.host_tid = pid_tgid;
+	record->header.host_pid = member->host_pid;
+	record->header.host_tid = member->host_tid;
 	record->files[0] = 0;
 	record->files[1] = 0;
 	record->flags = 0;

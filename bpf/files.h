@@ -42,18 +42,16 @@ static __always_inline void note_move(void)
 		__sync_fetch_and_add(&count->moves, 1);
 }
 
-static __always_inline struct file *file_of(struct task_struct *task, struct copy *copy, int descriptor)
+/* By plain access, whatever the verifier takes for it (see fill_pids()): most calls name
+ * a descriptor. */
+static __always_inline struct file *file_of(struct task_struct *task, int descriptor)
 {
+	struct fdtable *table = task->files->fdt;
 	struct file *file = NULL;
 
-	/* Plain access, whatever the verifier takes for it (see fill_pids()): most calls
-	 * name a descriptor. */
-	copy_up_to(copy, task->files->fdt,
-		   LATER(END_OF(struct fdtable, max_fds), END_OF(struct fdtable, fd)));
 	/* A negative one is above every limit, too. */
-	if ((__u32)descriptor < COPIED(copy, struct fdtable, max_fds))
-		bpf_probe_read_kernel(&file, sizeof(file),
-				      COPIED(copy, struct fdtable, fd) + (__u32)descriptor);
+	if ((__u32)descriptor < table->max_fds)
+		bpf_probe_read_kernel(&file, sizeof(file), table->fd + (__u32)descriptor);
 	return file;
 }
 
@@ -249,7 +247,7 @@ __noinline int name_file(struct member *member, __u32 kind, __u32 arg, __u32 pat
 		fs = BPF_CORE_READ(task, fs);
 		path = (void *)fs + bpf_core_field_offset(struct fs_struct, pwd);
 	} else {
-		file = file_of(task, &buffer->copy, descriptor);
+		file = file_of(task, descriptor);
 		if (!file)
 			return 0;
 	}

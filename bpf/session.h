@@ -61,6 +61,8 @@ struct member {
 	__u64 nsproxy; /* last seen pointers, to notice that they changed */
 	__u64 cred;
 	__u64 start_ns; /* of its process */
+	__u32 host_pid; /* as the initial pid namespace counts */
+	__u32 host_tid;
 	__u32 tid; /* as the session's pid namespace counts */
 	__u32 own; /* a thread of the client itself */
 	struct pending_call call;

@@ -130,12 +130,16 @@ PEERS = {
 }
 
 
-def ebpf_trace(command: Sequence[str], folder: Path) -> int:
-    """Trace the command in a test of pytest, which also asks for all processes."""
-    told = folder / "told"
-    run = harness.pytest_command("test_spawn.py", "--ebpf=require")
-    harness.run(run, result=told, command="\n".join(command))
-    return int(told.read_text(encoding="utf-8").split()[0])
+def ebpf_trace(*options: str) -> Callable[[Sequence[str], Path], int]:
+    """Return what traces the command in a test of pytest, which also asks for all processes."""
+
+    def trace(command: Sequence[str], folder: Path) -> int:
+        told = folder / "told"
+        run = harness.pytest_command("test_spawn.py", "--ebpf=require", *options)
+        harness.run(run, result=told, command="\n".join(command))
+        return int(told.read_text(encoding="utf-8").split()[0])
+
+    return trace
 
 
 def untraced(command: Sequence[str], folder: Path) -> int:  # noqa: ARG001 - as the others

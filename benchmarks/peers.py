@@ -19,17 +19,7 @@ import harness
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = [
-    "PEERS",
-    "CannotRun",
-    "Peer",
-    "ebpf_trace",
-    "ebpf_trace_of_processes",
-    "found",
-    "run",
-    "untraced",
-    "with_tracefs",
-]
+__all__ = ["PEERS", "CannotRun", "Peer", "ebpf_trace", "found", "run", "untraced", "with_tracefs"]
 
 _TRACEFS = Path("/sys/kernel/tracing")
 _START_TIMEOUT = 30.0
@@ -140,17 +130,16 @@ PEERS = {
 }
 
 
-def ebpf_trace(command: Sequence[str], folder: Path, *arguments: str) -> int:
-    """Trace the command in a test of pytest, which also asks for all processes."""
-    told = folder / "told"
-    run = harness.pytest_command("test_spawn.py", "--ebpf=require", *arguments)
-    harness.run(run, result=told, command="\n".join(command))
-    return int(told.read_text(encoding="utf-8").split()[0])
+def ebpf_trace(*options: str) -> Callable[[Sequence[str], Path], int]:
+    """Return what traces the command in a test of pytest, which also asks for all processes."""
 
+    def trace(command: Sequence[str], folder: Path) -> int:
+        told = folder / "told"
+        run = harness.pytest_command("test_spawn.py", "--ebpf=require", *options)
+        harness.run(run, result=told, command="\n".join(command))
+        return int(told.read_text(encoding="utf-8").split()[0])
 
-def ebpf_trace_of_processes(command: Sequence[str], folder: Path) -> int:
-    """Do the same without system calls, as the other tracers here."""
-    return ebpf_trace(command, folder, "--ebpf-syscalls=none")
+    return trace
 
 
 def untraced(command: Sequence[str], folder: Path) -> int:  # noqa: ARG001 - as the others

@@ -14,8 +14,10 @@ import fixture
 import harness
 import memory
 import outsider
+import records
 import spawn
 import startup
+import work
 import workers
 
 BENCHMARKS = {
@@ -26,6 +28,8 @@ BENCHMARKS = {
     "workers": workers.main,
     "calls": calls.main,
     "outsider": outsider.main,
+    "records": records.main,
+    "work": work.main,
 }
 
 
@@ -37,6 +41,7 @@ def main() -> None:
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    harness.compile_package()
     print(harness.machine(), flush=True)
     for name in names:
         print(f"\n{name}", flush=True)

@@ -24,19 +24,20 @@ static __always_inline bool is_muted(const struct control *control, __u32 tid)
 
 static __always_inline bool is_wanted(const struct control *control, const struct member *member)
 {
-	__u32 number = member->call.number, word;
+	const struct call_record *call = &member->call.record;
+	__u32 number = call->number, word;
 
 	/* What a ring set up outside a window does in a later one is no call. */
 	if (number == IO_URING_SETUP)
 		return true;
-	if (!control->calls || !member->call.window)
+	if (!control->calls || !call->header.window)
 		return false;
 	if (member->own &&
 	    (control->flags & CONTROL_CHILDREN_ONLY || is_muted(control, member->tid)))
 		return false;
 	if (number >= CALL_NUMBERS || (number >= IO_URING_SETUP && number <= IO_URING_REGISTER))
 		return true;
-	word = member->call.abi * (CALL_NUMBERS / 64) + number / 64;
+	word = call->abi * (CALL_NUMBERS / 64) + number / 64;
 	barrier_var(word);
 	if (word >= CALL_ABIS * (CALL_NUMBERS / 64))
 		return false;
@@ -52,48 +53,36 @@ static __always_inline bool is_restart(__s64 result)
 }
 
 /* What there is of every call that is recorded. */
-static __always_inline void start_call(struct pending_call *call)
+static __always_inline void start_call(struct member *member)
 {
-	call->pid_tgid = bpf_get_current_pid_tgid();
-	call->files[0] = 0;
-	call->files[1] = 0;
-	call->flags = 0;
+	struct pending_call *call = &member->call;
+	struct call_record *record = &call->record;
+
+	record->header.type = RECORD_CALL;
+	record->header.start_ns = member->start_ns;
+	record->header.host_pid = member->host_pid;
+	record->header.host_tid = member->host_tid;
+	record->files[0] = 0;
+	record->files[1] = 0;
+	record->flags = 0;
+	record->length = 0;
 	call->again = 0;
 	call->late = 0;
 	call->opens = 0;
 	call->moves = 0;
-	call->entered_ns = bpf_ktime_get_ns();
+	call->absolute = 0;
+	record->entered_ns = bpf_ktime_get_ns();
 }
 
-static __always_inline void emit_call(struct session *session, const struct member *member,
-				      const struct pending_call *call, __u64 time_ns, __s64 result,
-				      __u32 flags)
+static __always_inline void emit_call(struct session *session, struct member *member)
 {
-	struct call_record *record = record_reserve(session, sizeof(*record));
+	struct call_record *record = &member->call.record;
+	__u64 length = record->length;
 
-	if (!record)
-		return;
-	record->header.type = RECORD_CALL;
-	record->header.window = call->window;
-	record->header.time_ns = time_ns;
-	record->header.start_ns = member->start_ns;
-	record->header.host_pid = call->pid_tgid >> 32;
-	record->header.host_tid = call->pid_tgid;
-	record->entered_ns = call->entered_ns;
-	record->args[0] = call->args[0];
-	record->args[1] = call->args[1];
-	record->args[2] = call->args[2];
-	record->args[3] = call->args[3];
-	record->args[4] = call->args[4];
-	record->args[5] = call->args[5];
-	record->result = result;
-	record->files[0] = call->files[0];
-	record->files[1] = call->files[1];
-	record->number = call->number;
-	record->abi = call->abi;
-	record->flags = call->flags | flags;
-	record->unused = 0;
-	record_submit(session, record);
+	barrier_var(length);
+	if (length > PIECES_SPACE)
+		length = PIECES_SPACE;
+	record_copy(session, record, sizeof(*record) + length, waking(session));
 }
 
 /* The call for which seccomp ended the thread on the spot (do_exit() in
@@ -107,12 +96,12 @@ static __always_inline bool find_killed(const struct session *session, struct me
 	    BPF_CORE_READ(task, seccomp.mode) != SECCOMP_MODE_DEAD)
 		return false;
 	registers = (const void *)bpf_task_pt_regs(task);
-	read_call(&member->call, was_compat(task), registers, number_at_exit(registers));
-	member->call.window = session->control->window;
+	read_call(&member->call.record, was_compat(task), registers, number_at_exit(registers));
+	member->call.record.header.window = session->control->window;
 	if (!is_wanted(session->control, member))
 		return false;
-	start_call(&member->call);
-	member->call.flags = CALL_DENIED | CALL_TRAPPED;
+	start_call(member);
+	member->call.record.flags = CALL_DENIED | CALL_TRAPPED;
 	return true;
 }
 
@@ -121,12 +110,17 @@ static __always_inline bool find_killed(const struct session *session, struct me
 static __always_inline void finish_call(struct session *session, struct member *member,
 					struct task_struct *task)
 {
+	struct call_record *record = &member->call.record;
 	__u32 state = member->call.state;
 
 	member->call.state = CALL_NONE;
-	if (state == CALL_PENDING || state == CALL_HELD ||
-	    (state == CALL_NONE && find_killed(session, member, task)))
-		emit_call(session, member, &member->call, bpf_ktime_get_ns(), 0, CALL_UNFINISHED);
+	if (state != CALL_PENDING && state != CALL_HELD &&
+	    (state != CALL_NONE || !find_killed(session, member, task)))
+		return;
+	record->header.time_ns = bpf_ktime_get_ns();
+	record->result = 0;
+	record->flags |= CALL_UNFINISHED;
+	emit_call(session, member);
 }
 
 #endif

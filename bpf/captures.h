@@ -15,7 +15,7 @@
 
 static __always_inline const struct call_spec *spec_of(const struct pending_call *call)
 {
-	__u64 abi = call->abi, number = call->number, place;
+	__u64 abi = call->record.abi, number = call->record.number, place;
 
 	barrier_var(abi);
 	barrier_var(number);
@@ -29,7 +29,7 @@ static __always_inline const struct call_spec *spec_of(const struct pending_call
 }
 
 /* What one pointer of a list points to, such as a string of argv; false at the end. */
-static __always_inline bool emit_item(struct piece *piece, __u32 index)
+static __always_inline bool emit_item(struct piece *piece, struct pending_call *call, __u32 index)
 {
 	__u64 at = piece->list + index * sizeof(__u64);
 
@@ -38,7 +38,7 @@ static __always_inline bool emit_item(struct piece *piece, __u32 index)
 	if (bpf_probe_read_user(piece->word, sizeof(piece->word[0]), (void *)at)) {
 		piece->absent = 1;
 		piece->address = at;
-		emit_piece(index);
+		emit_piece(call, index);
 		return false;
 	}
 	piece->address = piece->word[0];
@@ -49,29 +49,31 @@ static __always_inline bool emit_item(struct piece *piece, __u32 index)
 		piece->word[0] = 1;
 		bpf_probe_read_user(piece->word, sizeof(piece->word[0]), (void *)(at + sizeof(__u64)));
 		if (piece->word[0])
-			piece->record.flags |= DATA_CUT;
+			piece->record.piece.flags |= DATA_CUT;
 	}
-	emit_piece(index);
+	emit_piece(call, index);
 	return true;
 }
 
-static long item_turn(__u32 turn, struct piece **piece)
+static long item_turn(__u32 number, struct turn *turn)
 {
-	return !emit_item(*piece, turn);
+	return !emit_item(turn->piece, turn->call, number);
 }
 
 /* Functions of their own: see path_turns(). */
-static __noinline int item_turns(struct piece *piece)
+static __noinline int item_turns(struct piece *piece, struct pending_call *call)
 {
 	for (__u32 i = 0; i < MAX_STRINGS; i++)
-		if (!emit_item(piece, i))
+		if (!emit_item(piece, call, i))
 			break;
 	return 0;
 }
 
 /* One item after the other: of argv, until NULL. */
-static __always_inline void emit_items(struct piece *piece, const struct pending_call *call)
+static __always_inline void emit_items(struct piece *piece, struct pending_call *call)
 {
+	struct turn turn = { piece, call };
+
 	piece->list = piece->address;
 	if (piece->capture.kind == CAPTURE_STRINGS) {
 		piece->string = 1;
@@ -82,24 +84,24 @@ static __always_inline void emit_items(struct piece *piece, const struct pending
 		piece->count = argument(call, piece->capture.length_arg);
 	}
 	if (have_loops())
-		bpf_loop(MAX_STRINGS, item_turn, &piece, 0);
+		bpf_loop(MAX_STRINGS, item_turn, &turn, 0);
 	else
-		item_turns(piece);
+		item_turns(piece, call);
 }
 
-static __always_inline void emit_vector(struct piece *piece, const struct pending_call *call,
+static __always_inline void emit_vector(struct piece *piece, struct pending_call *call,
 					bool list, bool contents)
 {
 	piece->list = piece->address;
 	piece->count = argument(call, piece->capture.length_arg);
 	piece->first = 1;
 	if (list)
-		emit_struct(piece, piece->list, piece->count * sizeof(piece->word), 0);
+		emit_struct(piece, call, piece->list, piece->count * sizeof(piece->word), 0);
 	if (contents)
-		emit_contents(piece);
+		emit_contents(piece, call);
 }
 
-static __always_inline void emit_bytes(struct piece *piece, const struct pending_call *call,
+static __always_inline void emit_bytes(struct piece *piece, struct pending_call *call,
 				       bool at_exit)
 {
 	const struct capture *capture = &piece->capture;
@@ -116,8 +118,8 @@ static __always_inline void emit_bytes(struct piece *piece, const struct pending
 		piece->length = (argument(call, capture->length_arg) + 63) / 64 * sizeof(__u64);
 	} else if (capture->length == LENGTH_RESULT || capture->length == LENGTH_FILLED) {
 		room = argument(call, capture->length_arg);
-		if (capture->length == LENGTH_RESULT || room > (__u64)call->result)
-			room = call->result;
+		if (capture->length == LENGTH_RESULT || room > (__u64)call->record.result)
+			room = call->record.result;
 		piece->length *= room;
 	} else if (capture->length == LENGTH_AT_POINTER) {
 		if (bpf_probe_read_user(&written, sizeof(written),
@@ -126,10 +128,10 @@ static __always_inline void emit_bytes(struct piece *piece, const struct pending
 		piece->length = written;
 		if (at_exit && capture->flags & CAPTURE_AT_EXIT && written > call->room) {
 			piece->length = call->room;
-			piece->record.flags |= DATA_CUT;
+			piece->record.piece.flags |= DATA_CUT;
 		}
 	}
-	emit_piece(0);
+	emit_piece(call, 0);
 }
 
 /* The room for what the kernel will write, before it says there how much it was. */
@@ -177,8 +179,8 @@ __noinline int capture_one(struct pending_call *call, __u32 index, __u32 at_exit
 	late = piece->capture.flags & CAPTURE_AT_EXIT;
 	again = at_exit && call->again & bit;
 	list = again || !at_exit; /* what there is from the start */
-	filled = piece->capture.flags & CAPTURE_INTERRUPTED ? is_restart(call->result) :
-							       call->result >= 0;
+	filled = piece->capture.flags & CAPTURE_INTERRUPTED ? is_restart(call->record.result) :
+							       call->record.result >= 0;
 	contents = late ? at_exit && filled : list; /* what the kernel fills in, too */
 	if (!list && !contents)
 		return 0;
@@ -191,17 +193,17 @@ __noinline int capture_one(struct pending_call *call, __u32 index, __u32 at_exit
 		follow(piece);
 	if (!piece->address)
 		return 0;
-	piece->record.capture = index;
-	piece->record.flags = at_exit ? DATA_AT_EXIT : 0;
+	piece->record.piece.capture = index;
+	piece->record.piece.flags = at_exit ? DATA_AT_EXIT : 0;
 	piece->string = 0;
 	piece->unreadable = 0;
 	piece->left = piece->capture.flags & CAPTURE_DATA ? piece->data_limit : 0;
-	piece->transferred = !piece->left ? 0 : late ? call->result : ~0ULL;
+	piece->transferred = !piece->left ? 0 : late ? call->record.result : ~0ULL;
 	switch (piece->capture.kind) {
 	case CAPTURE_STRING:
 		piece->string = 1;
 		if (contents)
-			emit_piece(0);
+			emit_piece(call, 0);
 		break;
 	case CAPTURE_STRINGS:
 	case CAPTURE_POINTERS:
@@ -222,7 +224,7 @@ __noinline int capture_one(struct pending_call *call, __u32 index, __u32 at_exit
 		if (!contents)
 			note_message(piece, call);
 		else
-			emit_message(piece, late ? call->room : ROOM_UNKNOWN);
+			emit_message(piece, call, late ? call->room : ROOM_UNKNOWN);
 		break;
 	case CAPTURE_MESSAGES:
 		if (contents)
@@ -234,7 +236,7 @@ __noinline int capture_one(struct pending_call *call, __u32 index, __u32 at_exit
 	return 0;
 }
 
-/* All captures of the call that a thread is in. call->result is set at exit. */
+/* All captures of the call that a thread is in. Its result is set at exit. */
 static __always_inline void run_captures(struct member *member, const struct call_spec *spec,
 					 const struct control *control, bool at_exit)
 {
@@ -245,9 +247,11 @@ static __always_inline void run_captures(struct member *member, const struct cal
 		return;
 	piece->session = member->session;
 	piece->data_limit = control->data_limit;
+	if (piece->data_limit > CALL_DATA_SPACE)
+		piece->data_limit = CALL_DATA_SPACE;
 	piece->record.type = RECORD_CALL_DATA;
-	piece->record.host_tid = call->pid_tgid;
-	piece->record.entered_ns = call->entered_ns;
+	piece->record.host_tid = call->record.header.host_tid;
+	piece->record.entered_ns = call->record.entered_ns;
 	/* One condition, and it is at the end that a turn is over: to the verifier of 6.1
 	 * what only falls through to a loop's beginning is no loop. */
 	for (__u32 i = 0; i < CALL_CAPTURES; i++) {

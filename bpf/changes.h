@@ -31,10 +31,23 @@ static __always_inline void leave(struct session *session, struct task_struct *t
 	bpf_task_storage_delete(&members, task);
 }
 
-static __always_inline bool has_changed(const struct member *member, struct task_struct *task)
+/* Both are read at once, as they lie close to each other, unless somebody built the
+ * kernel otherwise (CONFIG_RANDSTRUCT). A function of its own, so that its stack is not
+ * that of all else that its caller calls: all together may have 512 bytes. */
+static __noinline bool has_changed(const struct member *member, struct task_struct *task)
 {
-	return member->nsproxy != (__u64)BPF_CORE_READ(task, nsproxy) ||
-	       member->cred != (__u64)BPF_CORE_READ(task, cred);
+	const __u32 nsproxy = bpf_core_field_offset(struct task_struct, nsproxy);
+	const __u32 cred = bpf_core_field_offset(struct task_struct, cred);
+	const __u32 first = nsproxy < cred ? nsproxy : cred;
+	const __u32 size = nsproxy + cred - 2 * first + sizeof(__u64);
+	__u64 both[16];
+
+	if (size > sizeof(both))
+		return member->nsproxy != (__u64)BPF_CORE_READ(task, nsproxy) ||
+		       member->cred != (__u64)BPF_CORE_READ(task, cred);
+	bpf_probe_read_kernel(both, size, (void *)task + first);
+	return member->nsproxy != *(__u64 *)((void *)both + (nsproxy - first)) ||
+	       member->cred != *(__u64 *)((void *)both + (cred - first));
 }
 
 /* At the end of each system call. */

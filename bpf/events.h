@@ -149,8 +149,19 @@ struct identity_record {
 	struct identity identity;
 };
 
+/* A piece of what an argument of a call points to. One with the capture and part
+ * of an earlier one stands in its place. A pointer that is NULL has none. */
+struct call_piece {
+	__u64 address; /* in the task */
+	__u8 capture; /* index into call_spec.captures */
+	__u8 flags; /* enum data_flag */
+	__u16 part; /* of lists: which item (enum capture_kind) */
+	__u32 length; /* bytes that follow, padded to eight; of a string without its NUL */
+};
+
 /* One a system call, written when it returned, or its thread ended inside, or on
- * request. What its arguments point to, and the files it names, came before it.
+ * request. The files it names came before it. What its arguments point to follows
+ * it, as far as there was room; the rest came before, too (RECORD_CALL_DATA).
  * (header.host_tid, entered_ns) names the call; header.time_ns is when it
  * returned, header.window the one in which it was entered, header.host_tid the
  * thread at entry (execve(2) by a thread that is not the leader changes it). */
@@ -163,20 +174,15 @@ struct call_record {
 	__u32 number; /* as at entry, without x32's bit */
 	__u8 abi; /* enum call_abi */
 	__u8 flags; /* enum call_flag */
-	__u16 unused;
+	__u16 length; /* of the pieces that follow, each a struct call_piece and its bytes */
 };
 
-/* A piece of what an argument of a call points to. One with the capture and part
- * of an earlier one stands in its place. A pointer that is NULL has none. */
+/* A piece that is too long to travel with its call. */
 struct call_data_record {
 	__u32 type; /* RECORD_CALL_DATA */
 	__u32 host_tid;
 	__u64 entered_ns;
-	__u64 address; /* in the task */
-	__u8 capture; /* index into call_spec.captures */
-	__u8 flags; /* enum data_flag */
-	__u16 part; /* of lists: which item (enum capture_kind) */
-	__u32 length; /* bytes that follow; of a string without its NUL */
+	struct call_piece piece;
 };
 
 /* What a descriptor or a base directory is, as the thread named it in a call;
@@ -192,12 +198,10 @@ struct file_record {
 	__u32 flags; /* O_* */
 	__u32 bits; /* enum file_bit */
 	__u16 length; /* bytes of names */
-	__u16 slot; /* below KNOWN_FILES; the thread names what it had there before no more */
 	__u16 socket_type; /* SOCK_* */
 	__u16 socket_protocol; /* IPPROTO_*, NETLINK_* */
+	__u16 unused;
 };
-
-#define KNOWN_FILES 4 /* that a thread can name again without a record */
 
 /* Addresses as getsockname(2) and getpeername(2) give them; length 0: none. */
 struct socket_names {

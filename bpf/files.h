@@ -42,16 +42,16 @@ static __always_inline void note_move(void)
 		__sync_fetch_and_add(&count->moves, 1);
 }
 
-static __always_inline struct file *file_of(struct task_struct *task, struct copy *copy, int descriptor)
+/* By plain access, whatever the verifier takes for it (see fill_pids()): most calls name
+ * a descriptor. */
+static __always_inline struct file *file_of(struct task_struct *task, int descriptor)
 {
+	struct fdtable *table = task->files->fdt;
 	struct file *file = NULL;
 
-	copy_up_to(copy, BPF_CORE_READ(task, files, fdt),
-		   LATER(END_OF(struct fdtable, max_fds), END_OF(struct fdtable, fd)));
 	/* A negative one is above every limit, too. */
-	if ((__u32)descriptor < COPIED(copy, struct fdtable, max_fds))
-		bpf_probe_read_kernel(&file, sizeof(file),
-				      COPIED(copy, struct fdtable, fd) + (__u32)descriptor);
+	if ((__u32)descriptor < table->max_fds)
+		bpf_probe_read_kernel(&file, sizeof(file), table->fd + (__u32)descriptor);
 	return file;
 }
 
@@ -97,7 +97,7 @@ __noinline int emit_file(__u64 file, __u64 root)
 		names = (void *)buffer->names;
 		__builtin_memset(names, 0, sizeof(*names));
 		name_socket(names, BPF_CORE_READ(socket, sk));
-		return record_copy(&session, record, sizeof(*record) + sizeof(*names));
+		return record_copy(&session, record, sizeof(*record) + sizeof(*names), BPF_RB_NO_WAKEUP);
 	}
 	walk_up(root);
 	if (record->magic == NSFS_MAGIC)
@@ -109,7 +109,7 @@ __noinline int emit_file(__u64 file, __u64 root)
 	if (length > sizeof(buffer->names))
 		length = sizeof(buffer->names);
 	record->length = length;
-	return record_copy(&session, record, sizeof(*record) + length);
+	return record_copy(&session, record, sizeof(*record) + length, BPF_RB_NO_WAKEUP);
 }
 
 /* d_unlinked(): it has a place no more. A file that never had one has itself above. */
@@ -136,7 +136,6 @@ static __always_inline void identify(struct known_file *now, struct path_buffer 
 	struct copy *copy = &buffer->copy;
 	struct inode *inode;
 
-	now->file = (__u64)file;
 	now->flags = 0;
 	now->socket = 0;
 	if (file) {
@@ -168,7 +167,7 @@ static __always_inline void identify(struct known_file *now, struct path_buffer 
 
 static __always_inline bool is_same(const struct known_file *one, const struct known_file *other)
 {
-	return one->file == other->file && one->inode == other->inode &&
+	return one->inode == other->inode &&
 	       one->dentry == other->dentry && one->mnt == other->mnt &&
 	       one->parent == other->parent && one->name == other->name &&
 	       one->flags == other->flags && one->mode == other->mode &&
@@ -183,6 +182,7 @@ static __always_inline __u64 file_id(struct member *member, struct task_struct *
 				     struct path_buffer *buffer, struct file *file,
 				     struct path *path)
 {
+	const struct call_record *call = &member->call.record;
 	struct file_count *count = file_count();
 	struct known_file now, *known;
 	struct fs_struct *fs;
@@ -191,10 +191,10 @@ static __always_inline __u64 file_id(struct member *member, struct task_struct *
 	if (!count)
 		return 0;
 	identify(&now, buffer, file, path);
-	now.window = member->call.window;
+	now.window = call->header.window;
 	now.moves = count->moves;
 	/* As hash_64() does, include/linux/hash.h. */
-	slot = ((now.file ? now.file : now.dentry) * 0x61c8864680b583ebULL >> 32) % KNOWN_FILES;
+	slot = (now.dentry * 0x61c8864680b583ebULL >> 32) % KNOWN_FILES;
 	barrier_var(slot);
 	if (slot >= KNOWN_FILES)
 		return 0;
@@ -204,14 +204,10 @@ static __always_inline __u64 file_id(struct member *member, struct task_struct *
 	now.id = __sync_fetch_and_add(&count->ids, 1) + 1;
 	fs = BPF_CORE_READ(task, fs);
 	buffer->session = member->session;
+	buffer->file.header = call->header;
 	buffer->file.header.type = RECORD_FILE;
-	buffer->file.header.window = member->call.window;
-	buffer->file.header.time_ns = member->call.entered_ns;
-	buffer->file.header.start_ns = member->start_ns;
-	buffer->file.header.host_pid = member->call.pid_tgid >> 32;
-	buffer->file.header.host_tid = member->call.pid_tgid;
+	buffer->file.header.time_ns = call->entered_ns;
 	buffer->file.id = now.id;
-	buffer->file.slot = slot;
 	buffer->file.flags = now.flags;
 	buffer->file.inode = now.inode;
 	buffer->file.mode = now.mode;
@@ -224,23 +220,13 @@ static __always_inline __u64 file_id(struct member *member, struct task_struct *
 	return now.id;
 }
 
-static __always_inline bool is_absolute(const struct pending_call *call, __u8 argument)
-{
-	__u64 at = argument;
-	char first = 0;
-
-	barrier_var(at);
-	if (at < 6)
-		bpf_probe_read_user(&first, sizeof(first), (void *)call->args[at]);
-	return first == '/';
-}
-
-/* What one slot is, into call.files[index]. A function that the verifier walks once,
+/* What one slot is, into the call's files[index]. A function that the verifier walks once,
  * not once a slot. */
 __noinline int name_file(struct member *member, __u32 kind, __u32 arg, __u32 path_arg, __u32 index)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct path_buffer *buffer = path_buffer();
+	struct call_record *call;
 	struct file *file = NULL;
 	struct path *path = NULL;
 	struct fs_struct *fs;
@@ -249,18 +235,19 @@ __noinline int name_file(struct member *member, __u32 kind, __u32 arg, __u32 pat
 
 	if (!member || !buffer || index >= CALL_SLOTS)
 		return 0;
+	call = &member->call.record;
 	at = arg;
 	barrier_var(at);
-	descriptor = at < 6 ? (int)member->call.args[at] : -1;
+	descriptor = at < 6 ? (int)call->args[at] : -1;
 	if (kind == SLOT_RESULT)
-		descriptor = member->call.result;
-	else if (kind != SLOT_FD && is_absolute(&member->call, path_arg))
+		descriptor = call->result;
+	else if (kind != SLOT_FD && member->call.absolute >> (path_arg & 7) & 1)
 		return 0;
 	if (kind == SLOT_CWD || (kind == SLOT_BASE && descriptor == AT_FDCWD)) {
 		fs = BPF_CORE_READ(task, fs);
 		path = (void *)fs + bpf_core_field_offset(struct fs_struct, pwd);
 	} else {
-		file = file_of(task, &buffer->copy, descriptor);
+		file = file_of(task, descriptor);
 		if (!file)
 			return 0;
 	}
@@ -269,7 +256,7 @@ __noinline int name_file(struct member *member, __u32 kind, __u32 arg, __u32 pat
 	at = index;
 	barrier_var(at);
 	if (at < CALL_SLOTS)
-		member->call.files[at] = id;
+		call->files[at] = id;
 	return 0;
 }
 

@@ -125,6 +125,8 @@ static __always_inline void recognise(struct member *member, struct task_struct 
 {
 	remember(member, task);
 	member->start_ns = BPF_CORE_READ(task, group_leader, start_time);
+	member->host_pid = BPF_CORE_READ(task, tgid);
+	member->host_tid = BPF_CORE_READ(task, pid);
 	member->tid = number_at(BPF_CORE_READ(task, thread_pid), member->level);
 }
 

@@ -15,18 +15,19 @@ static __always_inline __u64 argument(const struct pending_call *call, __u8 inde
 	__u64 at = index;
 
 	barrier_var(at);
-	return at < 6 ? call->args[at] : 0;
+	return at < 6 ? call->record.args[at] : 0;
 }
 
 /* Of a piece that there is not. */
 static __always_inline void forget_cut(struct piece *piece)
 {
-	piece->record.flags &= DATA_AT_EXIT;
+	piece->record.piece.flags &= DATA_AT_EXIT;
 }
 
 /* What one struct iovec points to, as far as bytes were transferred; false at the
  * end. */
-static __always_inline bool emit_content(struct piece *piece, __u32 index)
+static __always_inline bool emit_content(struct piece *piece, struct pending_call *call,
+					 __u32 index)
 {
 	if (index >= piece->count || !piece->transferred)
 		return false;
@@ -42,42 +43,45 @@ static __always_inline bool emit_content(struct piece *piece, __u32 index)
 	piece->limit = piece->left;
 	piece->left -= piece->length < piece->left ? piece->length : piece->left;
 	if (index + 1 == MAX_VECTORS && piece->count > MAX_VECTORS)
-		piece->record.flags |= DATA_CUT;
+		piece->record.piece.flags |= DATA_CUT;
 	if (piece->length)
-		emit_piece(piece->first + index);
+		emit_piece(call, piece->first + index);
 	else
 		forget_cut(piece);
 	return true;
 }
 
-static long content_turn(__u32 turn, struct piece **piece)
+static long content_turn(__u32 number, struct turn *turn)
 {
-	return !emit_content(*piece, turn);
+	return !emit_content(turn->piece, turn->call, number);
 }
 
-static __noinline int content_turns(struct piece *piece)
+static __noinline int content_turns(struct piece *piece, struct pending_call *call)
 {
 	for (__u32 i = 0; i < MAX_VECTORS; i++)
-		if (!emit_content(piece, i))
+		if (!emit_content(piece, call, i))
 			break;
 	return 0;
 }
 
-static __always_inline void emit_contents(struct piece *piece)
+static __always_inline void emit_contents(struct piece *piece, struct pending_call *call)
 {
+	struct turn turn = { piece, call };
+
 	if (have_loops())
-		bpf_loop(MAX_VECTORS, content_turn, &piece, 0);
+		bpf_loop(MAX_VECTORS, content_turn, &turn, 0);
 	else
-		content_turns(piece);
+		content_turns(piece, call);
 }
 
-static __always_inline void emit_struct(struct piece *piece, __u64 address, __u64 length, __u32 part)
+static __always_inline void emit_struct(struct piece *piece, struct pending_call *call,
+					__u64 address, __u64 length, __u32 part)
 {
 	piece->address = address;
 	piece->length = length;
 	piece->limit = CALL_STRUCT;
 	if (address && length)
-		emit_piece(part);
+		emit_piece(call, part);
 	else
 		forget_cut(piece);
 }
@@ -95,27 +99,28 @@ enum {
 };
 
 /* The message at piece->address; `room`: bytes for its name. */
-static __always_inline void emit_message(struct piece *piece, __u32 room)
+static __always_inline void emit_message(struct piece *piece, struct pending_call *call,
+					 __u32 room)
 {
 	__u64 *header = piece->header, named;
 	__u32 base = piece->base;
 
-	emit_struct(piece, piece->address, sizeof(piece->header), base);
+	emit_struct(piece, call, piece->address, sizeof(piece->header), base);
 	if (bpf_probe_read_user(header, sizeof(piece->header), (void *)piece->address))
 		return;
 	named = (__u32)header[MSG_NAMELEN];
 	/* The kernel says how long the name is, and writes what there is room for. */
 	if (named > room) {
 		named = room;
-		piece->record.flags |= DATA_CUT;
+		piece->record.piece.flags |= DATA_CUT;
 	}
-	emit_struct(piece, header[MSG_NAME], named, base + 1);
-	emit_struct(piece, header[MSG_IOV], header[MSG_IOVLEN] * sizeof(piece->word), base + 2);
-	emit_struct(piece, header[MSG_CONTROL], header[MSG_CONTROLLEN], base + 3);
+	emit_struct(piece, call, header[MSG_NAME], named, base + 1);
+	emit_struct(piece, call, header[MSG_IOV], header[MSG_IOVLEN] * sizeof(piece->word), base + 2);
+	emit_struct(piece, call, header[MSG_CONTROL], header[MSG_CONTROLLEN], base + 3);
 	piece->list = header[MSG_IOV];
 	piece->count = header[MSG_IOVLEN];
 	piece->first = base + 4;
-	emit_contents(piece);
+	emit_contents(piece, call);
 }
 
 /* The header alone, before the kernel fills it in. */
@@ -123,14 +128,15 @@ static __always_inline void note_message(struct piece *piece, struct pending_cal
 {
 	__u64 *header = piece->header;
 
-	emit_struct(piece, piece->address, sizeof(piece->header), 0);
+	emit_struct(piece, call, piece->address, sizeof(piece->header), 0);
 	call->room = ROOM_UNKNOWN;
 	if (!bpf_probe_read_user(header, sizeof(piece->header), (void *)piece->address))
 		call->room = (__u32)header[MSG_NAMELEN];
 }
 
 /* One struct mmsghdr of a list: a header, and how many bytes were transferred. */
-static __always_inline bool emit_message_of(struct piece *piece, __u32 index)
+static __always_inline bool emit_message_of(struct piece *piece, struct pending_call *call,
+					    __u32 index)
 {
 	__u32 length;
 
@@ -145,28 +151,30 @@ static __always_inline bool emit_message_of(struct piece *piece, __u32 index)
 		piece->transferred = length;
 	}
 	if (index + 1 == MAX_MESSAGES && piece->message_count > MAX_MESSAGES)
-		piece->record.flags |= DATA_CUT;
+		piece->record.piece.flags |= DATA_CUT;
 	/* What room there was for each name, nobody noted: the caller's structure says it. */
-	emit_message(piece, CALL_NAME);
+	emit_message(piece, call, CALL_NAME);
 	return true;
 }
 
-static long message_turn(__u32 turn, struct piece **piece)
+static long message_turn(__u32 number, struct turn *turn)
 {
-	return !emit_message_of(*piece, turn);
+	return !emit_message_of(turn->piece, turn->call, number);
 }
 
-static __always_inline void emit_messages(struct piece *piece, const struct pending_call *call)
+static __always_inline void emit_messages(struct piece *piece, struct pending_call *call)
 {
+	struct turn turn = { piece, call };
+
 	piece->messages = piece->address;
 	piece->message_count = argument(call, piece->capture.length_arg);
 	if (piece->capture.length == LENGTH_RESULT)
-		piece->message_count = call->result;
+		piece->message_count = call->record.result;
 	/* Without loops, the first one alone. */
 	if (have_loops())
-		bpf_loop(MAX_MESSAGES, message_turn, &piece, 0);
+		bpf_loop(MAX_MESSAGES, message_turn, &turn, 0);
 	else
-		emit_message_of(piece, 0);
+		emit_message_of(piece, call, 0);
 }
 
 #endif

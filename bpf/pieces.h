@@ -54,62 +54,114 @@ static __always_inline struct piece *the_piece(void)
 	return bpf_map_lookup_elem(&pieces, &zero);
 }
 
-/* Copies to piece->data; says how many bytes, or that they could not be read. */
-static __always_inline long read_piece(struct piece *piece)
+/* What the turns of a loop work on. */
+struct turn {
+	struct piece *piece;
+	struct pending_call *call;
+};
+
+/* What read_piece() says that is no length. */
+#define UNREADABLE -1
+#define LONG -2 /* longer than there is room for */
+
+/* Copies what piece says to where there is room for it; of a string that is too long,
+ * as much as there is room for. */
+static __always_inline long read_piece(const struct piece *piece, void *to, const __u64 room)
 {
 	__u64 length = piece->length;
-	__u32 limit = piece->limit;
 	long got;
 
 	if (piece->absent)
-		return -1;
+		return UNREADABLE;
 	if (piece->string) {
-		/* One more than a whole one has, so that a longer one shows. */
-		got = bpf_probe_read_user_str(piece->data, CALL_STRING + 1, (void *)piece->address);
+		got = bpf_probe_read_user_str(to, room, (void *)piece->address);
 		if (got <= 0)
-			return -1;
-		if (got <= CALL_STRING)
-			return got - 1;
-		piece->record.flags |= DATA_CUT;
-		return CALL_STRING;
+			return UNREADABLE;
+		return got < room ? got - 1 : LONG;
 	}
-	if (length > limit) {
-		length = limit;
-		piece->record.flags |= DATA_CUT;
-	}
+	if (length > piece->limit)
+		length = piece->limit;
 	barrier_var(length);
-	if (length > CALL_DATA_SPACE)
-		length = CALL_DATA_SPACE;
-	if (bpf_probe_read_user(piece->data, length, (void *)piece->address))
-		return -1;
-	return length;
+	if (length > room)
+		return LONG;
+	return bpf_probe_read_user(to, length, (void *)piece->address) ? UNREADABLE : length;
 }
 
-/* Writes what piece says; the record's names of call and capture are filled in. */
-__noinline int emit_piece(__u32 part)
+/* What the piece is, now that it was read. */
+static __always_inline void note_length(struct piece *piece, long length)
 {
-	struct piece *piece = the_piece();
-	struct session session;
-	__u64 size;
-	long length;
+	struct call_piece *head = &piece->record.piece;
 
-	if (!piece || !session_by_id(piece->session, &session))
-		return 0;
-	piece->record.part = part;
-	piece->record.address = piece->address;
-	length = read_piece(piece);
-	if (length < 0) {
+	if (length == UNREADABLE) {
 		length = 0;
-		piece->record.flags |= DATA_UNREADABLE;
+		head->flags |= DATA_UNREADABLE;
 		piece->unreadable++;
+	} else if (length == LONG) {
+		length = CALL_STRING;
+		head->flags |= DATA_CUT;
+	} else if (!piece->string && piece->length > piece->limit) {
+		head->flags |= DATA_CUT;
 	}
-	piece->record.length = length;
-	size = length;
+	head->length = length;
+}
+
+/* A path from the root starts from no directory. */
+static __always_inline void note_start(struct pending_call *call, const struct piece *piece,
+				       const char *string)
+{
+	if (piece->capture.kind == CAPTURE_STRING && *string == '/')
+		call->absolute |= 1 << (piece->capture.arg & 7);
+}
+
+/* A record of its own. */
+static __always_inline void emit_long(struct piece *piece)
+{
+	struct session session;
+	__u64 room, size;
+
+	if (!session_by_id(piece->session, &session))
+		return;
+	/* One more than a whole string has, so that a longer one shows. */
+	room = piece->string ? CALL_STRING + 1 : CALL_DATA_SPACE;
+	note_length(piece, read_piece(piece, piece->data, room));
+	size = piece->record.piece.length;
 	barrier_var(size);
 	if (size > CALL_DATA_SPACE)
 		size = CALL_DATA_SPACE;
-	record_copy(&session, &piece->record, sizeof(piece->record) + size);
-	piece->record.flags &= DATA_AT_EXIT;
+	record_copy(&session, &piece->record, sizeof(piece->record) + size, BPF_RB_NO_WAKEUP);
+}
+
+/* Copies what piece says, to travel with the call if there is room for it; the
+ * record's names of call and capture are filled in. */
+__noinline int emit_piece(struct pending_call *call, __u32 part)
+{
+	struct piece *piece = the_piece();
+	struct call_piece *head, *kept;
+	long length = LONG;
+	__u64 at;
+
+	if (!call || !piece)
+		return 0;
+	head = &piece->record.piece;
+	head->part = part;
+	head->address = piece->address;
+	at = call->record.length;
+	barrier_var(at);
+	if (at <= PIECES_SPACE - sizeof(*kept) - PIECE_SMALL) {
+		kept = (void *)&call->pieces[at];
+		length = read_piece(piece, kept + 1, PIECE_SMALL);
+		if (length != LONG) {
+			note_length(piece, length);
+			note_start(call, piece, (const char *)(kept + 1));
+			*kept = *head;
+			call->record.length = at + sizeof(*kept) + (head->length + 7) / 8 * 8;
+		}
+	}
+	if (length == LONG) {
+		emit_long(piece);
+		note_start(call, piece, piece->data);
+	}
+	head->flags &= DATA_AT_EXIT;
 	return 0;
 }
 

@@ -38,7 +38,7 @@ static __always_inline bool was_compat(struct task_struct *task)
 	return BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
 }
 
-static __always_inline void read_call(struct pending_call *call, bool compat,
+static __always_inline void read_call(struct call_record *call, bool compat,
 				      const struct pt_regs *registers, __u32 number)
 {
 	const struct pt_regs___kernel *from = (const void *)registers;
@@ -94,7 +94,7 @@ static __always_inline bool was_compat(struct task_struct *task)
 	return BPF_CORE_READ(task, thread_info.flags) & (1UL << TIF_32BIT);
 }
 
-static __always_inline void read_call(struct pending_call *call, bool compat,
+static __always_inline void read_call(struct call_record *call, bool compat,
 				      const struct pt_regs *registers, __u32 number)
 {
 	const struct pt_regs___kernel *from = (const void *)registers;

@@ -21,21 +21,33 @@ static __always_inline void *record_reserve(struct session *session, __u64 size)
 	return record;
 }
 
-static __always_inline void record_submit(struct session *session, void *record)
+/* Whether a record wakes who reads. Not each one does: a wake-up costs the traced
+ * program more than the record. */
+static __always_inline __u64 waking(const struct session *session)
 {
 	bool wake = session->control->wake ||
 		    bpf_ringbuf_query(session->ring, BPF_RB_AVAIL_DATA) >= session->wake_at;
 
-	/* Not at each record: a wake-up costs the traced program more than the record
-	 * does. */
-	bpf_ringbuf_submit(record, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	return wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
-/* A record that is whole in memory already; false: it is lost. Wakes nobody: the
- * record that it belongs to follows. */
-static __always_inline bool record_copy(struct session *session, void *record, __u64 size)
+static __always_inline void record_submit(struct session *session, void *record)
 {
-	if (!bpf_ringbuf_output(session->ring, record, size, BPF_RB_NO_WAKEUP))
+	bpf_ringbuf_submit(record, waking(session));
+}
+
+/* Nothing of it is to be read. */
+static __always_inline void record_drop(void *record)
+{
+	bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+}
+
+/* A record that is whole in memory already; false: it is lost. flags: waking(), or
+ * BPF_RB_NO_WAKEUP for one that another follows. */
+static __always_inline bool record_copy(struct session *session, void *record, __u64 size,
+					__u64 flags)
+{
+	if (!bpf_ringbuf_output(session->ring, record, size, flags))
 		return true;
 	count_loss(session, size);
 	return false;

@@ -16,32 +16,29 @@ enum call_state {
 	CALL_HELD, /* has left it for a signal: to call again, or to die */
 };
 
-/* The system call that a thread is in. */
+#define KNOWN_FILES 4 /* that a thread can name again without a record */
+#define PIECE_SMALL 256 /* bytes of one that can travel with its call */
+#define PIECES_SPACE 512 /* of all those, together */
+
+/* The system call that a thread is in: its record, made where it is copied from. */
 struct pending_call {
-	__u64 entered_ns;
-	__u64 args[6];
-	__u64 files[CALL_SLOTS]; /* file_record.id */
-	__s64 result; /* if CALL_HELD */
-	__u64 returned_ns;
-	__u64 pid_tgid; /* as bpf_get_current_pid_tgid() says, at entry */
-	__u32 number;
-	__u32 window;
+	struct call_record record;
+	__u8 pieces[PIECES_SPACE];
 	__u32 state; /* enum call_state */
 	__u32 room; /* bytes for the address that the kernel will write */
 	__u16 again; /* 1 << capture: could not be read at entry */
-	__u8 abi; /* enum call_abi */
-	__u8 flags; /* enum call_flag */
 	__u8 late; /* as in its call_spec */
 	__u8 opens;
 	__u8 moves;
-	__u8 unused;
+	__u8 absolute; /* 1 << argument: a path from the root */
+	__u8 unused[2];
 };
 
-/* A file that has an id: what would have to change for it to need another. The
- * addresses alone do not tell: what is closed gives its own to what is opened next. */
+/* A file that has an id: what would have to change for it to need another. Which
+ * open file description it is, is not told, and does not count. The addresses alone
+ * do not tell: what is closed gives its own to what is opened next. */
 struct known_file {
 	__u64 id; /* 0: none here yet */
-	__u64 file;
 	__u64 inode; /* its number */
 	__u64 dentry;
 	__u64 mnt;
@@ -64,6 +61,8 @@ struct member {
 	__u64 nsproxy; /* last seen pointers, to notice that they changed */
 	__u64 cred;
 	__u64 start_ns; /* of its process */
+	__u32 host_pid; /* as the initial pid namespace counts */
+	__u32 host_tid;
 	__u32 tid; /* as the session's pid namespace counts */
 	__u32 own; /* a thread of the client itself */
 	struct pending_call call;

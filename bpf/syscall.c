@@ -15,27 +15,27 @@ static __always_inline void begin_call(struct member *member, const struct contr
 	struct pending_call *call = &member->call;
 	const struct call_spec *spec;
 
-	start_call(call);
+	start_call(member);
 	spec = spec_of(call);
 	if (!spec)
 		return;
 	call->late = spec->late;
 	call->opens = spec->opens;
 	call->moves = spec->moves;
-	if (spec->names)
-		name_files(member, spec, false);
 	if (spec->captures[0].kind)
 		run_captures(member, spec, control, false);
+	/* After the paths: what they start from is asked of the relative ones alone. */
+	if (spec->names)
+		name_files(member, spec, false);
 }
 
 /* The thread lives on: whoever called knows that the call ended so. */
-static __always_inline void write_held(const struct member *member)
+static __always_inline void write_held(struct member *member)
 {
-	const struct pending_call *call = &member->call;
 	struct session session;
 
-	if (call->state == CALL_HELD && session_of(member, &session))
-		emit_call(&session, member, call, call->returned_ns, call->result, 0);
+	if (member->call.state == CALL_HELD && session_of(member, &session))
+		emit_call(&session, member);
 }
 
 SEC("tp_btf/sys_enter")
@@ -54,8 +54,8 @@ int BPF_PROG(syscall__sys_enter, struct pt_regs *registers, long number)
 	control = control_of(member->session);
 	if (!control)
 		return 0;
-	read_call(call, is_compat(task), registers, number);
-	call->window = control->window;
+	read_call(&call->record, is_compat(task), registers, number);
+	call->record.header.window = control->window;
 	if (!is_wanted(control, member))
 		return 0;
 	begin_call(member, control);
@@ -68,10 +68,10 @@ static __always_inline void leave_call(struct member *member, __s64 result)
 	struct pending_call *call = &member->call;
 	const struct call_spec *spec;
 	struct session session;
-	__u64 now = bpf_ktime_get_ns();
 
 	call->state = CALL_NONE;
-	call->result = result;
+	call->record.header.time_ns = bpf_ktime_get_ns();
+	call->record.result = result;
 	if (!session_of(member, &session))
 		return;
 	if (call->again || call->late) {
@@ -87,13 +87,12 @@ static __always_inline void leave_call(struct member *member, __s64 result)
 			name_files(member, spec, true);
 	}
 	if (is_restart(result)) {
-		call->returned_ns = now;
 		call->state = CALL_HELD;
 		return;
 	}
-	if (call->number == IO_URING_SETUP && result >= 0)
+	if (call->record.number == IO_URING_SETUP && result >= 0)
 		__sync_fetch_and_add(&session.control->urings, 1);
-	emit_call(&session, member, call, now, result, 0);
+	emit_call(&session, member);
 }
 
 /* The end of a call that has no entry: a seccomp filter or a tracer answered it
@@ -102,26 +101,27 @@ static __always_inline void deny_call(struct member *member, struct task_struct 
 				      const struct pt_regs *registers, __s64 result)
 {
 	struct control *control = control_of(member->session);
+	struct pending_call *call = &member->call;
 	__u32 number = number_at_exit(registers);
 
 	write_held(member);
-	member->call.state = CALL_NONE;
+	call->state = CALL_NONE;
 	/* -1: not a call, or one whose number the tracer took away */
 	if (!control || !control->calls || number == NO_CALL)
 		return;
-	read_call(&member->call, is_compat(task), registers, number);
-	member->call.window = control->window;
+	read_call(&call->record, is_compat(task), registers, number);
+	call->record.header.window = control->window;
 	if (!is_wanted(control, member))
 		return;
 	begin_call(member, control);
-	member->call.flags = CALL_DENIED;
+	call->record.flags = CALL_DENIED;
 	if (result == before_call(registers)) {
 		/* syscall_rollback(), for the SIGSYS that comes now (SECCOMP_RET_TRAP,
 		 * SECCOMP_RET_KILL_*). */
-		member->call.flags = CALL_DENIED | CALL_TRAPPED;
-		member->call.result = result;
-		member->call.returned_ns = bpf_ktime_get_ns();
-		member->call.state = CALL_HELD;
+		call->record.flags = CALL_DENIED | CALL_TRAPPED;
+		call->record.result = result;
+		call->record.header.time_ns = bpf_ktime_get_ns();
+		call->state = CALL_HELD;
 		return;
 	}
 	leave_call(member, result);
@@ -159,11 +159,13 @@ struct {
 SEC("iter/task")
 int syscall__in_progress(struct bpf_iter__task *ctx)
 {
+	const __u64 size = sizeof(struct call_record) + PIECES_SPACE;
 	struct task_struct *task = ctx->task;
-	struct pending_call call;
+	struct call_record *record;
 	struct member *member;
 	struct session session;
-	__u32 zero = 0, *wanted;
+	__u32 zero = 0, *wanted, state;
+	__u64 entered_ns;
 
 	wanted = bpf_map_lookup_elem(&snapshots, &zero);
 	if (!task || !wanted)
@@ -173,13 +175,22 @@ int syscall__in_progress(struct bpf_iter__task *ctx)
 		return 0;
 	/* The thread runs on meanwhile, and may be in its next call already. If it has
 	 * only left this one, its record supersedes this. */
-	call = *(volatile struct pending_call *)&member->call;
-	if (call.state != CALL_PENDING && call.state != CALL_HELD)
+	entered_ns = *(volatile __u64 *)&member->call.record.entered_ns;
+	state = *(volatile __u32 *)&member->call.state;
+	if ((state != CALL_PENDING && state != CALL_HELD) || !session_of(member, &session))
 		return 0;
-	barrier();
-	if (*(volatile __u64 *)&member->call.entered_ns != call.entered_ns)
+	record = record_reserve(&session, size);
+	if (!record)
 		return 0;
-	if (session_of(member, &session))
-		emit_call(&session, member, &call, bpf_ktime_get_ns(), 0, CALL_IN_PROGRESS);
+	bpf_probe_read_kernel(record, size, &member->call.record);
+	if (*(volatile __u64 *)&member->call.record.entered_ns != entered_ns) {
+		record_drop(record);
+		return 0;
+	}
+	record->header.start_ns = member->start_ns;
+	record->header.time_ns = bpf_ktime_get_ns();
+	record->result = 0;
+	record->flags |= CALL_IN_PROGRESS;
+	record_submit(&session, record);
 	return 0;
 }

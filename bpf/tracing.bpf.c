@@ -15,6 +15,7 @@ const struct exit_record *_exit_record;
 const struct identity_record *_identity_record;
 const struct control *_control;
 const struct call_record *_call_record;
+const struct call_piece *_call_piece;
 const struct call_data_record *_call_data_record;
 const struct file_record *_file_record;
 const struct socket_names *_socket_names;

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from pytest_ebpf.errors import UsageError
 
@@ -79,13 +78,19 @@ def data_limit(text: str | int, what: str) -> int:
     return size
 
 
-@dataclass(frozen=True, slots=True)
-class Syscalls:
+# No dataclass here, nor below: every run of pytest imports this module, and each takes half a millisecond to make.
+class Syscalls(NamedTuple):
     """Which system calls are recorded, as it was said; `pytest_ebpf.syscalls.selection` knows what that means."""
 
     value: Any = "all"
-    source: str = field(default="", compare=False)
-    """Where it was said."""
+    source: str = ""
+    """Where it was said, which makes no difference."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Syscalls) and bool(self.value == other.value)
+
+    def __hash__(self) -> int:
+        return hash(self.value)
 
     @property
     def none(self) -> bool:
@@ -112,8 +117,7 @@ def _flag(value: Any, what: str) -> bool:
     raise UsageError(f"{what}: {value!r} is neither true nor false")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """The settings of a run, or of one test."""
 
     mode: Mode = "auto"
@@ -180,8 +184,7 @@ def _ini(name: str) -> str:
 def add_options(parser: pytest.Parser) -> None:
     """Declare each setting as an option and as an ini value."""
     group = parser.getgroup("ebpf", "kernel-behaviour assertions (pytest-ebpf)")
-    for each in fields(Settings):
-        name = each.name
+    for name in Settings._fields:
         metavar = "MODE" if name == "mode" else name.upper().replace("_", "-")
         group.addoption(
             _option(name),
@@ -200,8 +203,7 @@ def from_config(config: pytest.Config, environment: dict[str, str]) -> Settings:
         UsageError: A value that is none, with the good ones.
     """
     values: dict[str, Any] = {}
-    for each in fields(Settings):
-        name = each.name
+    for name in Settings._fields:
         option, ini = config.getoption(f"pytest_ebpf_{name}"), config.getini(_ini(name))
         if option is not None:
             values[name] = _PARSERS[name](option, _option(name))
@@ -226,5 +228,5 @@ def from_markers(settings: Settings, item: pytest.Item) -> Settings:
             if name not in _MARKER_KEYS:
                 raise UsageError(f"@pytest.mark.ebpf has no setting {name!r}; it has {', '.join(_MARKER_KEYS)}")
             changes[name] = _PARSERS[name](value, f"@pytest.mark.ebpf({name}=...)")
-        settings = replace(settings, **changes)
+        settings = settings._replace(**changes)
     return settings

@@ -31,7 +31,7 @@ MARK = 99
 
 
 class Piece(NamedTuple):
-    """A ``call_data_record``."""
+    """A ``call_piece`` and its bytes."""
 
     capture: int
     part: int
@@ -109,6 +109,20 @@ def unpacked(structure: str, body: bytes) -> dict[str, Any]:
     return dict(zip(layout.names, layout.unpacker.unpack_from(body), strict=True))
 
 
+def pieces_of(data: bytes) -> dict[tuple[int, int], Piece]:
+    """Those that stand one after the other."""
+    pieces = {}
+    while data:
+        fields = unpacked("call_piece", data)
+        start = LAYOUTS.structs["call_piece"].size
+        end = start + fields["length"]
+        piece = Piece(fields["capture"], fields["part"], fields["address"], data[start:end], fields["flags"])
+        assert len(piece.data) == fields["length"]
+        pieces[piece.capture, piece.part] = piece
+        data = data[end + -end % 8 :]
+    return pieces
+
+
 @dataclass
 class Stream:
     """All that one session has told."""
@@ -126,22 +140,18 @@ class Stream:
             (kind,) = struct.unpack_from("<I", body)
             if kind == TYPES["RECORD_CALL_DATA"]:
                 fields = unpacked("call_data_record", body)
-                start = LAYOUTS.structs["call_data_record"].size
-                piece = Piece(
-                    fields["capture"],
-                    fields["part"],
-                    fields["address"],
-                    body[start : start + fields["length"]],
-                    fields["flags"],
-                )
-                assert len(piece.data) == fields["length"]
+                start = LAYOUTS.structs["call_data_record"].offsets["piece.address"]
                 key = fields["host_tid"], fields["entered_ns"]
-                self.pieces.setdefault(key, {})[piece.capture, piece.part] = piece
+                self.pieces.setdefault(key, {}).update(pieces_of(body[start:]))
             elif kind == TYPES["RECORD_FILE"]:
                 self._file(body)
             elif kind == TYPES["RECORD_CALL"]:
                 fields = unpacked("call_record", body)
-                pieces = self.pieces.get((fields["header.host_tid"], fields["entered_ns"]), {})
+                size = LAYOUTS.structs["call_record"].size
+                assert len(body) >= size + fields["length"]
+                key = fields["header.host_tid"], fields["entered_ns"]
+                pieces = self.pieces.setdefault(key, {})
+                pieces.update(pieces_of(body[size : size + fields["length"]]))
                 ids = struct.unpack("<2Q", fields.pop("files"))
                 files = tuple(self.files[number] if number else None for number in ids)
                 self.calls.append(Call(fields, struct.unpack("<6Q", fields.pop("args")), files, pieces))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PID = 4100
 START_NS = 999_995_000_000
 FIRST_NS = 1_000_000_500_000
+ADDRESS = 0x7F0000001000
 
 _ARCHITECTURES = {"native": "x86_64", "compat": "i386", "x32": "x32"}
 _table = system_calls.syscalls()
@@ -49,27 +50,37 @@ def piece(
     part: int = 0,
     tid: int = PID,
     entered_ns: int = FIRST_NS,
-    address: int = 0x7F0000001000,
+    address: int = ADDRESS,
     cut: bool = False,
     unreadable: bool = False,
     at_exit: bool = False,
 ) -> bytes:
-    """Return a RECORD_CALL_DATA."""
+    """Return a RECORD_CALL_DATA, of a piece that does not travel with its call."""
     flags = layouts().enums["data_flag"]
-    body = _packed(
+    head = _packed(
         "call_data_record",
         {
             "type": layouts().enums["record_type"]["RECORD_CALL_DATA"],
             "host_tid": tid,
             "entered_ns": entered_ns,
-            "address": address,
-            "capture": capture,
-            "part": part,
-            "flags": flags["DATA_CUT"] * cut | flags["DATA_UNREADABLE"] * unreadable | flags["DATA_AT_EXIT"] * at_exit,
-            "length": len(data),
+            "piece.address": address,
+            "piece.capture": capture,
+            "piece.part": part,
+            "piece.flags": flags["DATA_CUT"] * cut
+            | flags["DATA_UNREADABLE"] * unreadable
+            | flags["DATA_AT_EXIT"] * at_exit,
+            "piece.length": len(data),
         },
     )
-    return ring_record(body + data + bytes(-len(data) % 64))
+    return ring_record(head + data)
+
+
+def _travelling(piece: tuple[int, bytes] | tuple[int, int, bytes] | tuple[int, int, bytes, int]) -> bytes:
+    if len(piece) == 2:
+        piece = piece[0], 0, piece[1]
+    capture, part, data, *flags = piece
+    head = {"address": ADDRESS, "capture": capture, "part": part, "flags": sum(flags), "length": len(data)}
+    return _packed("call_piece", head) + data + bytes(-len(data) % 8)
 
 
 def call(
@@ -84,14 +95,14 @@ def call(
     entered_ns: int = FIRST_NS,
     duration: int = 1000,
     files: Iterable[int] = (),
-    pieces: Iterable[tuple[int, bytes] | tuple[int, int, bytes]] = (),
+    pieces: Iterable[tuple[int, bytes] | tuple[int, int, bytes] | tuple[int, int, bytes, int]] = (),
     abi: str = "native",
     unfinished: bool = False,
     in_progress: bool = False,
     denied: bool = False,
     trapped: bool = False,
 ) -> bytes:
-    """Return a RECORD_CALL, and before it what its arguments point to.
+    """Return a RECORD_CALL, with what its arguments point to.
 
     Args:
         name: Or the number.
@@ -104,7 +115,7 @@ def call(
         entered_ns: CLOCK_MONOTONIC.
         duration: Nanoseconds.
         files: Ids of files.
-        pieces: (capture, data) or (capture, part, data).
+        pieces: (capture, data) or (capture, part, data) or (capture, part, data, flags).
         abi: How it came in.
         unfinished: The thread ended inside.
         in_progress: It has not returned.
@@ -115,6 +126,7 @@ def call(
     flags = layouts().enums["call_flag"]
     raw_args = [arg & (1 << 64) - 1 for arg in args]
     raw_files = list(files)
+    travelling = b"".join(map(_travelling, pieces))
     body = _packed(
         "call_record",
         {
@@ -134,13 +146,10 @@ def call(
             | flags["CALL_IN_PROGRESS"] * in_progress
             | flags["CALL_DENIED"] * denied
             | flags["CALL_TRAPPED"] * trapped,
+            "length": len(travelling),
         },
     )
-    before = b""
-    for each in pieces:
-        capture, part, data = each if len(each) == 3 else (each[0], 0, each[1])
-        before += piece(data, capture=capture, part=part, tid=thread, entered_ns=entered_ns)
-    return before + ring_record(body)
+    return ring_record(body + travelling)
 
 
 def file(

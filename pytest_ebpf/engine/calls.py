@@ -58,7 +58,7 @@ class RawCall(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """``struct call_data_record``: what an argument points to, or one item of a list."""
+    """``struct call_piece``: what an argument points to, or one item of a list."""
 
     capture: int
     """Index into the captures of the call's spec (`pytest_ebpf.syscalls.table`)."""
@@ -168,11 +168,12 @@ class CallStore:
         Raises:
             MemoryError: There is no room for them.
         """
-        rest = bytearray(len(data))
-        size = self._lib.pe_calls_take(self._calls, self._ffi.from_buffer(data), len(data), self._ffi.from_buffer(rest))
+        # Most of it is never written: what is not cleared is not in memory either.
+        rest = self._ffi.new_allocator(should_clear_after_alloc=False)("uint8_t[]", len(data))
+        size = self._lib.pe_calls_take(self._calls, self._ffi.from_buffer(data), len(data), rest)
         if size < 0:
             raise MemoryError
-        return bytes(memoryview(rest)[:size])
+        return bytes(self._ffi.buffer(rest, size))
 
     def __len__(self) -> int:
         return int(self._lib.pe_calls_length(self._calls))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -207,8 +208,7 @@ class Engine:
         self._sessions[session.id] = session
         try:
             session.control.argv_limit = DEFAULT_ARGV_LIMIT
-            self._update("rings", free, struct.pack("=I", ring_fd))
-            self._update("controls", free, struct.pack("=I", control_fd))
+            self._enter_maps(free, ring_fd, control_fd)
             # Last: from here on records of this session can be written.
             self._own_slot(free, session.id, ring_size // _WAKE_FRACTION)
             self._adopt(session, pid, uid, confined=confined)
@@ -234,6 +234,29 @@ class Engine:
         layout = load_layouts(OBJECT, ("session_slot",), ()).structs["session_slot"]
         values = {"session": session_id, "wake_at": wake_at}
         self._update("slots", slot, layout.unpacker.pack(*(values[name] for name in layout.names)))
+
+    def _enter_maps(self, slot: int, ring_fd: int, control_fd: int) -> None:
+        """Enter a session's ring and page.
+
+        For each the kernel waits until all programs that run have ended (``maybe_wait_bpf_programs()``), some ten
+        milliseconds: here for the same ones.
+        """
+        failures = []
+
+        def enter_ring() -> None:
+            try:
+                self._update("rings", slot, struct.pack("=I", ring_fd))
+            except BrokerError as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=enter_ring)
+        thread.start()
+        try:
+            self._update("controls", slot, struct.pack("=I", control_fd))
+        finally:
+            thread.join()
+        if failures:
+            raise failures[0]
 
     def _update(self, name: str, key: int, value: bytes) -> None:
         keys = self._ffi.new("uint32_t *", key)

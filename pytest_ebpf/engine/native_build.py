@@ -48,7 +48,8 @@ struct bpf_map_create_opts { size_t sz; uint32_t map_flags; ...; };
 """
 
 
-HEADERS = ("native.h", "native_calls.h")
+SOURCES = ("native.c", "native_arena.c", "native_store.c", "native_calls.c")
+HEADERS = ("native.h", "native_calls.h")  # those that Python sees
 
 
 def builder() -> cffi.FFI:
@@ -65,9 +66,9 @@ def builder() -> cffi.FFI:
         #include <bpf/libbpf.h>
         {header}
         """,
-        sources=["pytest_ebpf/engine/native.c", "pytest_ebpf/engine/native_calls.c"],
+        sources=[f"pytest_ebpf/engine/{name}" for name in SOURCES],
         include_dirs=["pytest_ebpf/engine"],
-        depends=[*(f"pytest_ebpf/engine/{name}" for name in HEADERS), "bpf/events.h"],
+        depends=[*map(str, sorted(HERE.glob("native*.h"))), "bpf/events.h"],
         libraries=["bpf"],
         extra_compile_args=["-O2", "-Wall", "-Wno-unused-function"],
         define_macros=[("Py_LIMITED_API", "0x030a0000")],

@@ -1,4 +1,4 @@
-/* What Python sees of native_calls.c; read by native_build.py as it stands. */
+/* What Python sees of native_store.c and native_calls.c; read by native_build.py as it stands. */
 struct pe_calls;
 
 /* A process, and the time in which its calls were entered. */

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -123,7 +122,7 @@ def test_the_reference_names_all_that_is_public(name: str) -> None:
     assert re.search(rf"`[^`\n]*\b{name}\b[^`\n]*`", REFERENCE)
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(settings.Settings)])
+@pytest.mark.parametrize("name", settings.Settings._fields)
 def test_the_reference_has_every_setting(name: str) -> None:
     suffix = "" if name == "mode" else f"_{name}"
     assert f"| `--ebpf{suffix.replace('_', '-')}` | `ebpf{suffix}` |" in REFERENCE

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import struct
 import subprocess
 from typing import TYPE_CHECKING
@@ -177,6 +179,27 @@ def test_the_arguments_of_an_exec_are_read_one_by_one(
     assert len(parts(many, 1)) == len(parts(full, 1)) == 32
     assert flags(many, 1, 31) == {"DATA_CUT"}
     assert flags(full, 1, 31) == set()
+
+
+@pytest.mark.parametrize("size", [0, 1, 8, 9, 239, 240, 241, 254, 255, 256, 257, 300, 4095])
+def test_a_string_is_whole_whether_it_travels_with_its_call_or_not(size: int, tracing: Tracing) -> None:
+    path = b"/" * size
+    with contextlib.suppress(OSError):
+        os.open(path, os.O_WRONLY)
+    [call] = tracing.calls(OPENAT, pid=os.getpid())
+    assert call.text() == path
+    assert flags(call) <= {"DATA_AT_EXIT"}
+    assert call.length == (16 + (size + 7) // 8 * 8 if size < 255 else 0)
+
+
+@pytest.mark.parametrize("size", [0, 7, 60, 100, 255, 256, 1000])
+def test_all_pieces_are_whole_however_many_of_them_travel_with_their_call(size: int, tracing: Tracing) -> None:
+    arguments = [b"%02d" % number + b"x" * size for number in range(30)]
+    with contextlib.suppress(FileNotFoundError):
+        os.execv(b"/no/such/program", arguments)  # noqa: S606 - it is not there
+    [call] = tracing.calls(EXECVE, pid=os.getpid())
+    assert parts(call, 1) == dict(enumerate(arguments))
+    assert call.text() == b"/no/such/program"
 
 
 def test_more_data_than_there_is_room_for_is_refused(tracing: Tracing) -> None:

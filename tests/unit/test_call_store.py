@@ -63,6 +63,15 @@ def test_pieces_belong_to_the_call_of_their_thread_and_the_later_one_counts() ->
     assert store.pieces(store.select(1, 1)[2]) == ()
 
 
+def test_what_was_read_at_the_end_of_a_call_counts_however_it_came() -> None:
+    store = CallStore()
+    late = layouts().enums["data_flag"]["DATA_AT_EXIT"]
+    long = piece(b"late", capture=2, entered_ns=10, at_exit=True) + piece(b"early", capture=3, entered_ns=10)
+    store.take(long + call("read", entered_ns=10, pieces=[(3, 0, b"late", late), (2, b"early")]))
+    (index,) = store.select(1, 1)
+    assert [(each.data, each.at_exit) for each in store.pieces(index)] == [(b"late", True), (b"late", True)]
+
+
 def test_pieces_of_a_call_whose_record_was_lost_go_to_no_other() -> None:
     store = stored(piece(b"/lost", entered_ns=10) + call("openat", entered_ns=20, pieces=[(0, b"/next")]))
     store.take(piece(b"/lost too", entered_ns=30) + call("close", entered_ns=40))
@@ -147,7 +156,7 @@ def test_places_are_narrowed_in_their_order_whatever_has_come_since() -> None:
 
 
 def test_a_snapshot_gives_way_to_what_is_known_later() -> None:
-    store = stored(call("read", [1], tid=8, entered_ns=10, in_progress=True, pieces=[(0, b"a")]))
+    store = stored(piece(b"a", tid=8, entered_ns=10) + call("read", [1], tid=8, entered_ns=10, in_progress=True))
     store.take(call("read", [2], tid=8, entered_ns=10, in_progress=True) + call("read", [3], tid=9, entered_ns=10))
     found = [store.call(index) for index in store.select(1, 1)]
     assert {(each.args[0], each.in_progress) for each in found} == {(2, True), (3, False)}
@@ -239,10 +248,13 @@ def test_any_interleaving_and_any_pulls_tell_the_same(data: some.DataObject) -> 
         records: list[tuple[bytes, tuple[int, int] | None, list[bytes]]] = []
         for turn in range(count):
             time = 1000 * turn + tid
-            texts = data.draw(some.lists(some.binary(max_size=90), max_size=3))
+            texts = data.draw(some.lists(some.binary(max_size=90), max_size=4))
+            travelling = data.draw(some.sets(some.integers(0, 3)))
             for place, text in enumerate(texts):
-                records.append((piece(text, capture=place, tid=tid, entered_ns=time), None, []))
-            records.append((call("openat", tid=tid, entered_ns=time), (tid, time), texts))
+                if place not in travelling:
+                    records.append((piece(text, capture=place, tid=tid, entered_ns=time), None, []))
+            pieces = [(place, text) for place, text in enumerate(texts) if place in travelling]
+            records.append((call("openat", tid=tid, entered_ns=time, pieces=pieces), (tid, time), texts))
         streams.append(records)
     expected: dict[tuple[int, int], list[bytes]] = {}
     merged = []

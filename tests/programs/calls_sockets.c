@@ -186,7 +186,7 @@ static void messages(void)
 	struct msghdr sent = { .msg_iov = parts, .msg_iovlen = 3 };
 	struct msghdr got = { data + 40, 20, into, 2, control, sizeof(control), 0 };
 	struct cmsghdr *rights = (struct cmsghdr *)control;
-	struct ucred me = { getpid(), 0, 0 };
+	struct ucred me = { getpid(), getuid(), getgid() };
 	int yes = 1;
 
 	socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);

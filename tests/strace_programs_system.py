@@ -103,6 +103,8 @@ SYSTEM = (
         "pid = child(signal.pause); pidfd = os.pidfd_open(pid)",
         "os.kill(pid, signal.SIGSTOP); print(os.waitpid(pid, os.WUNTRACED))",
         "os.kill(pid, signal.SIGCONT); print(os.waitpid(pid, os.WCONTINUED))",
+        # Killed while it is stopped: of one killed where a call begins, strace names the call that it read last.
+        "os.kill(pid, signal.SIGSTOP); print(os.waitpid(pid, os.WUNTRACED))",
         "signal.pidfd_send_signal(pidfd, signal.SIGKILL); print(os.waitid(os.P_PIDFD, pidfd, os.WEXITED))",
         "print(os.waitpid(os.posix_spawn('/bin/sh', ['sh', '-c', 'exit 3'], {}, setsid=True), 0))",
         "print(os.waitpid(os.posix_spawnp('true', ['true'], {}, setsigmask=[10], setsigdef=[1], setpgroup=0), 0))",

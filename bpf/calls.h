@@ -13,15 +13,6 @@
 
 #define SECCOMP_MODE_DEAD 3 /* include/linux/seccomp.h, kernel 5.17 (495ac3069a66) */
 
-/* Whether the client does this itself, for us. */
-static __always_inline bool is_muted(const struct control *control, __u32 tid)
-{
-	const __u32 *muted = control->muted;
-
-	return muted[0] == tid || muted[1] == tid || muted[2] == tid || muted[3] == tid ||
-	       muted[4] == tid || muted[5] == tid || muted[6] == tid || muted[7] == tid;
-}
-
 static __always_inline bool is_wanted(const struct control *control, const struct member *member)
 {
 	const struct call_record *call = &member->call.record;

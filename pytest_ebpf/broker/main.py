@@ -20,8 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_ebpf.broker.engine import Engine
     from pytest_ebpf.broker.place import Place
-    from pytest_ebpf.broker.server import Engine, Server
+    from pytest_ebpf.broker.server import Server
 
 _USAGE = "usage: pytest-ebpf broker --run-dir PATH --uid N --owner PID"
 

@@ -1,0 +1,248 @@
+"""Attaches probes for sessions: the same one once, for all that ask for it. Runs in the broker, with privilege."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pytest_ebpf.engine.native import object_path
+from pytest_ebpf.engine.objects import LoadError, Loading
+from pytest_ebpf.engine.specs import stamped
+from pytest_ebpf.errors import BrokerError
+from pytest_ebpf.probes.spec import MAX_PROBES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_ebpf.probes.spec import Place
+
+__all__ = ["Asked", "Probes"]
+
+_SHARED = ("members", "slots", "rings", "controls")
+"""Maps of the first object that the second one uses too."""
+_ONE, _MANY = ("probe__enter", "probe__leave"), ("probe__enter_many", "probe__leave_many")
+_UPROBE_MULTI = 48
+"""``BPF_TRACE_UPROBE_MULTI`` of ``linux/bpf.h``, kernel 6.6."""
+_DETACHERS = 32
+"""Threads that let go of links at a time: each waits for the kernel, and all for the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A probe that a session asks for, checked."""
+
+    kind: str
+    """``uprobe``."""
+    spec: bytes
+    """Packed, without an id."""
+    returns: bool
+    places: tuple[Place, ...] = ()
+    descriptor: int = -1
+    """Of the file, for as long as the call lasts."""
+    name: str = ""
+    """Of the tracepoint, or of the function."""
+    root: bool = False
+    """Whether confined sessions are told nothing of it."""
+
+    def key(self) -> tuple[object, ...]:
+        """Return what is equal in probes that can be one."""
+        status = os.fstat(self.descriptor) if self.descriptor >= 0 else None
+        file = (status.st_dev, status.st_ino) if status else ()
+        return (self.kind, self.name, file, self.places, self.spec, self.root)
+
+
+@dataclass(slots=True)
+class _Attached:
+    key: tuple[object, ...]
+    links: list[Callable[[], object]] = field(default_factory=list)
+    """What detaches it."""
+    holders: set[int] = field(default_factory=set)
+    """Sessions."""
+
+
+class Probes:
+    """The probes of one broker. The programs are loaded with the first of them."""
+
+    def __init__(self, library: tuple[Any, Any], maps: Mapping[str, int]) -> None:
+        """Load nothing yet.
+
+        Args:
+            library: cffi's ``(ffi, lib)``.
+            maps: Descriptors of the first object's.
+        """
+        self._ffi, self._lib = library
+        self._shared = {name: maps[name] for name in _SHARED}
+        self._object: Loading | None = None
+        self._many = False
+        self._attached: dict[int, _Attached] = {}
+        """By id. Those without a holder are being detached."""
+        self._last = 0
+        self._detaching = threading.Lock()
+        self._detachers: ThreadPoolExecutor | None = None
+
+    def attach(self, session: int, asked: Asked) -> tuple[int, bool]:
+        """Attach a probe for a session, or share one that is the same.
+
+        Returns:
+            Its id, and whether it is shared.
+
+        Raises:
+            BrokerError: The kernel refused, or there are too many.
+        """
+        key = asked.key()
+        for number, each in self._attached.items():
+            if each.holders and each.key == key:
+                each.holders.add(session)
+                return number, True
+        object_ = self._loaded()
+        number = self._free_number()
+        self._update_spec(object_, number, stamped(asked.spec, number, root=asked.root))
+        attached = _Attached(key, holders={session})
+        self._attached[number] = attached
+        try:
+            for returns in (True, False) if asked.returns else (False,):
+                self._attach_uprobe(object_, attached, number, asked, returns=returns)
+        except BaseException:
+            self.detach(session, number)
+            raise
+        return number, False
+
+    def detach(self, session: int, number: int) -> bool:
+        """Let go of a probe; when nobody else holds it, it is detached soon after. False: it was not held."""
+        attached = self._attached.get(number)
+        if attached is None or session not in attached.holders:
+            return False
+        attached.holders.discard(session)
+        if not attached.holders:
+            self._drop(number, attached)
+        return True
+
+    def release(self, session: int) -> None:
+        """Let go of all that a session holds."""
+        for number in [number for number, each in self._attached.items() if session in each.holders]:
+            self.detach(session, number)
+
+    def _drop(self, number: int, attached: _Attached) -> None:
+        """Detach, meanwhile: the kernel takes a tenth of a second for it."""
+        if self._detachers is None:
+            self._detachers = ThreadPoolExecutor(_DETACHERS, thread_name_prefix="detach")
+        links, attached.links = attached.links, []
+        self._detachers.submit(self._detach_links, number, links)
+
+    def _detach_links(self, number: int, links: list[Callable[[], object]]) -> None:
+        for link in links:
+            link()
+        # Only now may its place in the table be another's.
+        self._attached.pop(number, None)
+
+    def close(self) -> None:
+        """Detach all and give the programs back."""
+        for session in {holder for each in self._attached.values() for holder in each.holders}:
+            self.release(session)
+        if self._detachers is not None:
+            self._detachers.shutdown()
+            self._detachers = None
+        if self._object is not None:
+            self._object.close()
+            self._object = None
+
+    def programs(self) -> list[str]:
+        """Return the names of the programs that are loaded."""
+        return list(self._loaded_programs())
+
+    def missed(self) -> int:
+        """Return how often the kernel skipped one of the programs (``recursion_misses``)."""
+        lib = self._lib
+        return sum(lib.pe_program_missed(lib.bpf_program__fd(each)) for each in self._loaded_programs().values())
+
+    def _loaded_programs(self) -> dict[str, Any]:
+        if self._object is None:
+            return {}
+        return {name: each for name, each in self._object.programs.items() if self._is_of_use(name)}
+
+    def _is_of_use(self, name: str) -> bool:
+        return name not in (_ONE if self._many else _MANY)
+
+    def _loaded(self) -> Loading:
+        if self._object is not None:
+            return self._object
+        self._many = bool(self._lib.pe_has_uprobe_multi())
+        object_ = Loading((self._ffi, self._lib), str(object_path("probes")), self._prepare)
+        try:
+            object_.wait()
+        except LoadError as failure:
+            object_.close()
+            verdict = [line for line in failure.log.splitlines() if line.strip() and "processed" not in line][-12:]
+            message = (
+                f"this kernel ({os.uname().release}) cannot run the programs of probes\n"
+                "  needs   kernel 6.0 or later with BTF, CONFIG_UPROBES=y and CONFIG_UPROBE_EVENTS=y\n"
+                f"  lacks   what libbpf and the verifier say ({failure}):\n" + "\n".join(verdict)
+            )
+            raise BrokerError(message) from None
+        self._object = object_
+        return object_
+
+    def _prepare(self, object_: Loading) -> None:
+        for name, descriptor in self._shared.items():
+            self._lib.bpf_map__reuse_fd(object_.map_objects[name], descriptor)
+        for name, program in object_.programs.items():
+            self._lib.bpf_program__set_autoload(program, self._is_of_use(name))
+            if name in _MANY:
+                self._lib.bpf_program__set_expected_attach_type(program, _UPROBE_MULTI)
+
+    def _free_number(self) -> int:
+        taken = {number % MAX_PROBES for number in self._attached}
+        free = next((slot for slot in range(MAX_PROBES) if slot not in taken), None)
+        if free is None:
+            message = f"the broker has {MAX_PROBES} probes attached, as many as it can hold: let go of some of them"
+            raise BrokerError(message)
+        self._last += 1
+        return self._last * MAX_PROBES + free
+
+    def _update_spec(self, object_: Loading, number: int, spec: bytes) -> None:
+        key = self._ffi.new("uint32_t *", number % MAX_PROBES)
+        if self._lib.bpf_map_update_elem(object_.maps["specs"], key, self._ffi.from_buffer(spec), 0):
+            raise BrokerError(f"bpf_map_update_elem(specs): {os.strerror(self._ffi.errno)}")
+
+    def _attach_uprobe(
+        self, object_: Loading, attached: _Attached, number: int, asked: Asked, *, returns: bool
+    ) -> None:
+        program = object_.programs[(_MANY if self._many else _ONE)[returns]]
+        path = f"/proc/self/fd/{asked.descriptor}".encode()
+        if self._many:
+            self._attach_many(program, path, attached, number, asked.places, returns=returns)
+            return
+        for index, place in enumerate(asked.places):
+            options = self._ffi.new("struct bpf_uprobe_opts *")
+            options.sz = self._ffi.sizeof("struct bpf_uprobe_opts")
+            options.ref_ctr_offset = place.semaphore
+            options.bpf_cookie = number | index << 32
+            options.retprobe = returns
+            link = self._lib.bpf_program__attach_uprobe_opts(program, -1, path, place.offset, options)
+            if link == self._ffi.NULL:
+                raise _refused(self._ffi.errno, f"offset {place.offset:#x}")
+            attached.links.append(partial(self._lib.bpf_link__destroy, link))
+
+    def _attach_many(  # noqa: PLR0913 - what the kernel wants
+        self, program: Any, path: bytes, attached: _Attached, number: int, places: tuple[Place, ...], *, returns: bool
+    ) -> None:
+        offsets = self._ffi.new("uint64_t[]", [place.offset for place in places])
+        cookies = self._ffi.new("uint64_t[]", [number | index << 32 for index in range(len(places))])
+        semaphores = self._ffi.NULL
+        if any(place.semaphore for place in places):
+            semaphores = self._ffi.new("uint64_t[]", [place.semaphore for place in places])
+        link = self._lib.pe_attach_uprobes(
+            self._lib.bpf_program__fd(program), path, len(places), offsets, semaphores, cookies, returns
+        )
+        if link < 0:
+            many = f"one of {len(places)} offsets, the first of them {places[0].offset:#x}"
+            raise _refused(-link, many if len(places) > 1 else f"offset {places[0].offset:#x}")
+        attached.links.append(partial(os.close, link))
+
+
+def _refused(error: int, where: str) -> BrokerError:
+    return BrokerError(f"the kernel refused to attach a probe at {where}: {os.strerror(error)}")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from elftools.dwarf.dwarfinfo import DWARFInfo
 
+    from pytest_ebpf.binaries.inlines import Inlines
     from pytest_ebpf.binaries.symbols import SymbolTable
     from pytest_ebpf.binaries.usdt import Usdt
 
@@ -183,15 +184,20 @@ class Binary:
                 missing.refuse(self, wanted)
         return found
 
-    def inlined_at(self, name: str) -> int | None:
-        """Tell at how many places a function's code was put into others; None if there is no debug information."""
-        dwarf = self.dwarf()
-        if dwarf is None:
-            return None
-        from pytest_ebpf.binaries.inlines import inlined_into  # noqa: PLC0415 - only of who asks
+    def inlined_into(self, name: str) -> dict[str, int] | None:
+        """Tell into which functions a function's code was put, and at how many places each.
 
+        None if there is no debug information.
+        """
         with reading(self.dwarf_path or "", "debug information (DWARF)"):
-            return sum(inlined_into(dwarf, name).values())
+            return None if self._inlines is None else self._inlines.into(name)
+
+    @functools.cached_property
+    def _inlines(self) -> Inlines | None:
+        from pytest_ebpf.binaries.inlines import Inlines  # noqa: PLC0415 - only of who asks
+
+        dwarf = self.dwarf()
+        return None if dwarf is None else Inlines(dwarf)
 
     def symbols(self, name: str) -> list[Symbol]:
         """Return all symbols of this name, functions or not, defined here or not."""

@@ -25,7 +25,8 @@ _ESCAPES = {"SP": "@", "BP": "*", "RF": "&", "LT": "<", "GT": ">", "LP": "(", "R
 """As in rustc's ``symbol_names/legacy.rs``."""
 _SPACES = re.compile(r"\s*([,<>()*&:\[\]{}])\s*")
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_QUALIFIERS = re.compile(r"( const| volatile| &&?|\[abi:\w+\]| \[clone [^\]]*\])$")
+_QUALIFIERS = re.compile(r"( const| volatile| &&?| \[clone [^\]]*\])$")
+_ABI = re.compile(r"\[abi:\w+\]")
 _ABBREVIATED = frozenset(
     [
         "std",
@@ -177,10 +178,10 @@ def _needed_words(wanted: str) -> list[str]:
 
 def spellings(name: str) -> set[str]:
     """Return the ways in which a demangled name may be written."""
-    plain = _plain(name)
     bare = _without_arguments(name)
     short = _without_result(bare)
-    return {plain, _plain(_without_result(name)), _plain(bare), _plain(short), _plain(_without_template(short))}
+    least = _without_template(_ABI.sub("", short))
+    return {_plain(each) for each in (name, _without_result(name), bare, short, least)}
 
 
 def shortened(name: str) -> str:

@@ -52,4 +52,5 @@ class Function:
 
         None: not known, there is no debug information.
         """
-        return self.binary.inlined_at(self.name)
+        callers = self.binary.inlined_into(self.name)
+        return None if callers is None else sum(callers.values())

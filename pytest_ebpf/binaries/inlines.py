@@ -21,51 +21,45 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.binaries.entries import Value
 
-__all__ = ["inlined_into"]
+__all__ = ["Inlines"]
 
 _DEPTH = 8
 """Entries from one that only refers to that which has the name."""
-_ANYWHERE = 1000
-"""Places of a name (that is the end of others') from which on all units are read."""
-_UNITS_KEPT = 64
+_ANYWHERE = 100
+"""Texts that end in a name from which on all units are read."""
+_UNITS_KEPT = 2048
 
 
-def inlined_into(dwarf: DWARFInfo, name: str) -> dict[str, int]:
-    """Return the functions that a function's code was put into, and at how many places.
+class Inlines:
+    """Where the functions of a file were inlined. What is asked raises what damaged debug information leads to."""
 
-    `name`: a symbol, or a name as in source. Raises what damaged debug information leads to.
-    """
-    matches = matcher(name)
+    def __init__(self, dwarf: DWARFInfo) -> None:
+        self._space = _Space(dwarf)
+        self._spaces = [self._space]
+        if dwarf.supplementary_dwarfinfo is not None:
+            self._space.shared = _Space(dwarf.supplementary_dwarfinfo)
+            self._spaces.append(self._space.shared)
 
-    def is_it(symbol: str) -> bool:
-        return symbol == name or matches(symbol)
+    def into(self, name: str) -> dict[str, int]:
+        """Return the functions that a function's code was put into, and at how many places.
 
-    space = _Space(dwarf)
-    identifiers = re.findall(r"\w+", re.split(r"[(<]", name)[0])
-    needles = {name, identifiers[-1]} if identifiers else {name}
-    spaces = [space]
-    if dwarf.supplementary_dwarfinfo is not None:
-        spaces.append(_Space(dwarf.supplementary_dwarfinfo))
-        space.shared = spaces[1]
-    # The functions' own entries, and those that stand for them in other units.
-    origins: dict[int, set[int]] = {}
-    for number, each in enumerate(spaces):
-        origins[number] = {
-            entry.offset
-            for unit in each.units_with(needles)
-            for entry in each.functions(unit)
-            if entry.tag == "DW_TAG_subprogram" and is_it(each.symbol_of(entry))
-        }
-    # What refers to them: in the same unit by any form, from other ones by an offset in the file.
-    units = {space.unit_of(offset) for offset in origins[0]}
-    for offset in [offset for each in origins.values() for offset in each]:
-        units.update(space.units_at(space.places_of(offset)))
-    callers: Counter[str] = Counter()
-    for unit in units:
-        for entry in space.functions(unit):
-            if entry.tag == "DW_TAG_inlined_subroutine" and space.leads_to(entry, origins):
-                callers[space.name_at(entry.inside)] += 1
-    return dict(callers)
+        `name`: a symbol, or a name as in source.
+        """
+        space = self._space
+        identifiers = re.findall(r"\w+", re.split(r"[(<]", name)[0])
+        needles = {name, *identifiers[-1:]}
+        # The functions' abstract entries, which stand for their code in all places.
+        origins = {number: each.abstract(needles, name) for number, each in enumerate(self._spaces)}
+        # What refers to them: in the same unit by any form, from other ones by an offset in the file.
+        units = space.units_at(origins[0])
+        for offset in (offset for each in origins.values() for offset in each):
+            units |= space.units_at(space.places_of(offset))
+        callers: Counter[str] = Counter()
+        for unit in units:
+            for entry in space.functions(unit):
+                if entry.tag == "inlined_subroutine" and space.leads_to(entry, origins):
+                    callers[space.name_at(entry.inside)] += 1
+        return dict(callers)
 
 
 class _Space:
@@ -74,9 +68,14 @@ class _Space:
     def __init__(self, dwarf: DWARFInfo) -> None:
         self.dwarf = dwarf
         self.data = _bytes_of(dwarf.debug_info_sec)
+        self._abbreviations = _bytes_of(dwarf.debug_abbrev_sec)
+        self._texts = _bytes_of(dwarf.debug_str_sec)
+        self._indexed = _bytes_of(dwarf.debug_str_offsets_sec)
         self.shared: _Space | None = None
         """The file of what several files share (dwz(1))."""
-        self._units = [unit.cu_offset for unit in dwarf.iter_CUs()]
+        units = list(dwarf.iter_CUs())
+        self._units = [unit.cu_offset for unit in units]
+        self._sizes = {unit.dwarf_format() // 8 for unit in units}
         self._read: dict[int, dict[int, Entry]] = {}
         self._order: Literal["little", "big"] = "little" if dwarf.config.little_endian else "big"
 
@@ -93,7 +92,9 @@ class _Space:
         if unit not in self._read:
             while len(self._read) >= _UNITS_KEPT:
                 del self._read[next(iter(self._read))]
-            self._read[unit] = {each.offset: each for each in functions_of(self._unit(unit), self.data)}
+            self._read[unit] = {
+                each.offset: each for each in functions_of(self._unit(unit), self.data, self._abbreviations)
+            }
         return self._read[unit].values()
 
     def _unit(self, offset: int) -> CompileUnit:
@@ -101,31 +102,39 @@ class _Space:
 
     def places_of(self, offset: int) -> Iterator[int]:
         """Yield where this number is written as an offset in the file."""
-        for size in (4, 8):
+        for size in self._sizes:
             if offset < 1 << 8 * size:
                 yield from _all(self.data, offset.to_bytes(size, self._order))
 
-    def units_with(self, names: Iterable[str]) -> set[int]:
+    def abstract(self, needles: Iterable[str], name: str) -> set[int]:
+        """Return the entries that stand for a function's code wherever it was put."""
+        matches = matcher(name)
+        return {
+            entry.offset
+            for unit in self._units_with(needles)
+            for entry in self.functions(unit)
+            if entry.tag == "subprogram" and "declaration" not in entry.attributes
+            for symbol in (self.symbol_of(entry),)
+            if symbol == name or matches(symbol)
+        }
+
+    def _units_with(self, names: Iterable[str]) -> set[int]:
         """Return the units in which one of these names may occur."""
         found: set[int] = set()
         for name in names:
             wanted = name.encode("utf-8", "surrogateescape") + b"\0"
             found |= self.units_at(_all(self.data, wanted))
-            texts = list(_all(_bytes_of(self.dwarf.debug_str_sec), wanted))
+            texts = _texts(self._texts, wanted)
+            # Which unit has a text that is named by an index only reading the units tells.
+            if any(text.to_bytes(4, self._order) in self._indexed for text in texts):
+                return set(self._units)
             if self.shared is not None:
-                texts += _all(_bytes_of(self.shared.dwarf.debug_str_sec), wanted)
+                texts += _texts(self.shared._texts, wanted)  # noqa: SLF001 - of its own kind
             if len(texts) > _ANYWHERE:
                 return set(self._units)
             for text in texts:
                 found |= self.units_at(self.places_of(text))
-            if self._has_indexed(texts):
-                found |= set(self._units)
         return found
-
-    def _has_indexed(self, texts: Iterable[int]) -> bool:
-        """Whether a text is among those that units name by an index; by which, only reading them tells."""
-        data = _bytes_of(self.dwarf.debug_str_offsets_sec)
-        return any(text.to_bytes(4, self._order) in data for text in texts)
 
     def symbol_of(self, entry: Entry) -> str:
         """Return the symbol that a function has or would have."""
@@ -135,11 +144,10 @@ class _Space:
         for _ in range(_DEPTH):
             if each is None:
                 break
-            for attribute in ("DW_AT_linkage_name", "DW_AT_MIPS_linkage_name"):
-                if attribute in each.attributes:
-                    return space.text_of(each.attributes[attribute], each.offset)
-            if "DW_AT_name" in each.attributes and not name:
-                name = space.text_of(each.attributes["DW_AT_name"], each.offset)
+            if "linkage_name" in each.attributes:
+                return space.text_of(each.attributes["linkage_name"], each.offset)
+            if "name" in each.attributes and not name:
+                name = space.text_of(each.attributes["name"], each.offset)
             space, each = space.followed(each)
         return name
 
@@ -158,12 +166,13 @@ class _Space:
 
     def _target(self, entry: Entry) -> tuple[bool, int] | None:
         """Return where an entry refers to: whether in the shared file, and the offset."""
-        for attribute in ("DW_AT_abstract_origin", "DW_AT_specification"):
+        for attribute in ("abstract_origin", "specification"):
             value = entry.attributes.get(attribute)
             if value is not None and isinstance(value.raw, int):
-                if value.form in {"ref1", "ref2", "ref4", "ref8", "ref_udata"}:
+                if value.form == "ref":
                     return False, self.unit_of(entry.offset) + value.raw
-                return value.form in {"GNU_ref_alt", "ref_sup4", "ref_sup8"}, value.raw
+                if value.form in {"ref_addr", "ref_sup"}:
+                    return value.form == "ref_sup", value.raw
         return None
 
     def followed(self, entry: Entry) -> tuple[_Space, Entry | None]:
@@ -200,14 +209,14 @@ class _Space:
             text = self.dwarf.get_string_from_table(raw)
         elif value.form == "line_strp":
             text = self.dwarf.get_string_from_linetable(raw)
-        elif value.form in {"GNU_strp_alt", "strp_sup"}:
+        elif value.form == "strp_sup":
             text = self.shared.dwarf.get_string_from_table(raw) if self.shared is not None else b""
         else:  # an index
             unit = self._unit(self.unit_of(offset))
             base = unit.get_top_DIE().attributes["DW_AT_str_offsets_base"].value
             size = unit.dwarf_format() // 8
             at = base + size * raw
-            place = int.from_bytes(_bytes_of(self.dwarf.debug_str_offsets_sec)[at : at + size], self._order)
+            place = int.from_bytes(self._indexed[at : at + size], self._order)
             text = self.dwarf.get_string_from_table(place)
         return (text or b"").decode("utf-8", "backslashreplace")
 
@@ -224,3 +233,9 @@ def _all(data: bytes, wanted: bytes) -> Iterator[int]:
     while at >= 0:
         yield at
         at = data.find(wanted, at + 1)
+
+
+def _texts(data: bytes, wanted: bytes) -> list[int]:
+    """Return where a text is; linkers let it be the end of another if it is not there by itself."""
+    places = list(_all(data, wanted))
+    return [at for at in places if not at or not data[at - 1]] or places

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pytest_ebpf.binaries.demangling import demangle, reads_cxx, shortened
 from pytest_ebpf.binaries.elf import PF_X, PT_LOAD
-from pytest_ebpf.binaries.errors import ChosenAtRunTime, Imported, NoSuchFunction, OnlyInlined, reading
+from pytest_ebpf.binaries.errors import ChosenAtRunTime, Imported, NoSuchFunction, OnlyInlined
 from pytest_ebpf.binaries.nearest import nearest_names
 from pytest_ebpf.binaries.symbols import SHN_UNDEF, STT_GNU_IFUNC, STT_OBJECT, STT_TLS
 
@@ -117,13 +117,7 @@ def _refuse_imported(binary: Binary, name: str) -> NoReturn:
 
 def _refuse_inlined(binary: Binary, name: str) -> None:
     """Raise `OnlyInlined` if the debug information says so."""
-    dwarf = binary.dwarf()
-    if dwarf is None:
-        return
-    from pytest_ebpf.binaries.inlines import inlined_into  # noqa: PLC0415 - only where there is DWARF
-
-    with reading(binary.dwarf_path or "", "debug information (DWARF)"):
-        callers = inlined_into(dwarf, name)
+    callers = binary.inlined_into(name)
     if callers:
         raise OnlyInlined(
             f"{binary.elf.shown}: {name} was inlined everywhere, into {_listed(sorted(callers))}: it has no code of"

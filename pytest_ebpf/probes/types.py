@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -230,8 +231,9 @@ Type: TypeAlias = (
 )
 
 
+@functools.lru_cache(maxsize=1024)
 def pointer(target: Type, name: str = "") -> PointerTo:
-    """Return the type of a pointer to `target`."""
+    """Return the type of a pointer to `target`, the same one each time: a probe is told from others by its types."""
     return PointerTo(lambda: target, name or f"{spelled(target)} *")
 
 

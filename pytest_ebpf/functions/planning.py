@@ -1,0 +1,51 @@
+"""From what is read at some places to what the kernel knows as one probe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ebpf.functions.definition import Group
+from pytest_ebpf.probes.plan import plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_ebpf.functions.reading import Reads
+    from pytest_ebpf.functions.wanted import Wanted
+    from pytest_ebpf.probes.machines import Machine
+    from pytest_ebpf.probes.spec import Place
+
+__all__ = ["planned"]
+
+_STACK = 64
+"""Frames."""
+
+
+def planned(wanted: Wanted, reads: Reads, places: Sequence[Place], names: Sequence[str], on: Machine) -> Group:
+    """Plan a probe.
+
+    Args:
+        wanted: What was asked for.
+        reads: What is read.
+        places: Where it is attached.
+        names: By place: what is called there.
+        on: Whose registers.
+
+    Raises:
+        UsageError: More is asked than a probe can read.
+    """
+    return Group(
+        plan=plan(
+            reads.values,
+            on=on,
+            result=reads.result,
+            returns=wanted.returns is not None,
+            where=wanted.where or "",
+            every=wanted.every,
+            cap=wanted.limit or 0,
+            stack=_STACK if wanted.stack else 0,
+        ),
+        places=tuple(places),
+        functions=tuple(names),
+        result=None if reads.result is None else reads.result.type,
+    )

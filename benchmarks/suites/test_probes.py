@@ -20,7 +20,7 @@ TIMES: list[float] = []
 def test_asks_for_the_same(ebpf_trace: Trace, number: int) -> None:
     """The first one attaches it."""
     began = time.perf_counter()
-    ebpf_trace.uprobe(os.environ["BENCHMARK_ONE"], "called", number="s32@arg0", name="str@arg2")
+    ebpf_trace.uprobe(os.environ["BENCHMARK_ONE"], "called", number="s32(arg0)", name="str@arg2")
     if number:
         TIMES.append(time.perf_counter() - began)
 
@@ -28,6 +28,6 @@ def test_asks_for_the_same(ebpf_trace: Trace, number: int) -> None:
 def test_asks_for_many(ebpf_trace: Trace) -> None:
     """By one glob."""
     began = time.perf_counter()
-    probe = ebpf_trace.uprobe(os.environ["BENCHMARK_MANY"], "many_*", a="s32@arg0")
+    probe = ebpf_trace.uprobe(os.environ["BENCHMARK_MANY"], "many_*", a="s32(arg0)")
     taken = time.perf_counter() - began
     Path(os.environ["BENCHMARK_RESULT"]).write_text(f"{median(TIMES)} {taken} {len(probe.functions)}", encoding="utf-8")

@@ -165,28 +165,34 @@ def _simple(given: Any) -> Type | None:  # noqa: PLR0911 - a table
 
 
 def _structure(given: Any) -> Structure | Opaque:
-    fields: list[Field] = []
-    before: Any = None
-    for each in reversed(given.__mro__):
-        for name, kind, *bits in vars(each).get("_fields_", ()):
-            _refuse_mixture(given, name, before, kind if bits else None)
-            before = kind if bits else None
-            fields += _fields(given, name, kind, bits[0] if bits else None)
+    members = [each for part in reversed(given.__mro__) for each in vars(part).get("_fields_", ())]
+    if any(bits for _, _, *bits in members) and not issubclass(given, ctypes.Union):
+        _check_bit_fields(given, members)
+    fields = [field for name, kind, *bits in members for field in _fields(given, name, kind, bits[0] if bits else None)]
     return Structure(_structure_name(given), ctypes.sizeof(given), ctypes.alignment(given), tuple(fields))
 
 
-def _refuse_mixture(given: Any, name: str, before: Any, kind: Any) -> None:
-    """Refuse bit-fields that share a unit and are of several sizes: CPython before 3.14 does not place them as C does.
+def _check_bit_fields(given: Any, members: list[Any]) -> None:
+    """Refuse a structure that ctypes lays out in another way than C: CPython before 3.14, around bit-fields.
 
     Raises:
-        UsageError: They are.
+        UsageError: It does.
     """
-    if before is not None and kind is not None and ctypes.sizeof(before) != ctypes.sizeof(kind):
-        raise UsageError(
-            f"{given.__name__}.{name}: ctypes does not place a bit-field of {kind.__name__} after one of"
-            f" {before.__name__} where C does\n"
-            "  try     the same type for bit-fields that follow each other, or fields in the text form"
-        )
+    at = 0  # in bits, as the System V ABI says (AMD64 supplement, 3.1.2)
+    for name, kind, *bits in members:
+        unit, width = ctypes.sizeof(kind) * 8, bits[0] if bits else ctypes.sizeof(kind) * 8
+        alignment = min(ctypes.alignment(kind), getattr(given, "_pack_", 0) or 16) * 8
+        if not bits or at // unit != (at + width - 1) // unit:
+            at = -(-at // alignment) * alignment
+        where = getattr(given, name)
+        theirs = where.offset * 8 + (where.size & 0xFFFF if bits else 0)
+        if theirs != at:
+            raise UsageError(
+                f"{given.__name__}.{name}: ctypes puts it at bit {theirs}, C at bit {at}: this Python's ctypes lays"
+                " out bit-fields in its own way\n"
+                "  try     the names of the debug information, or fields in the text form: 'u32@arg0+4'"
+            )
+        at += width
 
 
 def _fields(given: Any, name: str, kind: Any, bits: int | None) -> list[Field]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.probes.types import (
@@ -23,6 +23,9 @@ from pytest_ebpf.probes.types import (
 )
 from pytest_ebpf.probes.values import Structured, Unreadable
 from pytest_ebpf.syscalls.values import Pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Blob", "array", "decoded", "field_value"]
 
@@ -76,19 +79,22 @@ def field_value(field: Field, blob: Blob, offset: int) -> Any:
 def _array(kind: Array, blob: Blob, offset: int) -> Any:
     if isinstance(kind.item, Character) and kind.count is not None:
         return _text(kind.item.size, kind.count, blob, offset)
-    return array(kind, [decoded(kind.item, blob, offset + at * kind.item.size) for at in range(kind.count or 0)])
+    return array(kind, (decoded(kind.item, blob, offset + at * kind.item.size) for at in range(kind.count or 0)))
 
 
-def array(kind: Array, items: list[Any]) -> Any:
-    """Return the value of an array, of which each item is known or not."""
+def array(kind: Array, items: Iterable[Any]) -> Any:
+    """Return the value of an array, as far as its items are known."""
     if kind.count is None:
         return Gap("its type does not say how many items it has", "a type with a number of items")
-    for at, item in enumerate(items):
-        if isinstance(item, Cut):
-            return Cut(tuple(items[:at]), item.gap, total=kind.count)
-        if isinstance(item, Gap) and not isinstance(item, Unreadable):
-            return Cut(tuple(items[:at]), item, total=kind.count) if at else item
-    return tuple(items)
+    found: list[Any] = []
+    for item in items:
+        gap = item.gap if isinstance(item, Cut) else item
+        if isinstance(gap, Gap) and not isinstance(gap, Unreadable):
+            return Cut(tuple(found), gap, total=kind.count) if found else gap
+        found.append(item)
+    if len(found) < kind.count:
+        return Cut(tuple(found), Gap(f"of its items, {len(found)} are read at most"), total=kind.count)
+    return tuple(found)
 
 
 def _text(width: int, count: int, blob: Blob, offset: int) -> Any:

@@ -55,6 +55,8 @@ STRUCTURE_MOST = 4096
 """Bytes that are copied of a structure at most."""
 MOST_BYTES = 16384
 """Bytes that are copied from what is pointed to, further than the arguments themselves point."""
+ITEMS_MOST = 64
+"""Items of an array that are read each for itself."""
 _LENGTH = Integer(WORD, signed=False)
 
 
@@ -321,7 +323,7 @@ class Planner:
             return self._structure(kind, area, cell, depth, (*seen, kind))
         if isinstance(kind, Array) and kind.count is not None:
             size = kind.item.size
-            items = (cell.part(f"{cell.name}[{at}]", at * size) for at in range(kind.count))
+            items = (cell.part(f"{cell.name}[{at}]", at * size) for at in range(min(kind.count, ITEMS_MOST)))
             return Each(kind, tuple(self._value(kind.item, area, item, depth, seen) for item in items))
         if isinstance(kind, PointerTo | Slice):
             return self._pointer(kind, area, cell, depth, seen)

@@ -161,7 +161,7 @@ class Each:
 
     def read(self, hit: ProbeHit) -> Any:
         """Decode each item."""
-        return array(self.kind, [item.read(hit) for item in self.items])
+        return array(self.kind, (item.read(hit) for item in self.items))
 
 
 @dataclass(slots=True)

@@ -24,6 +24,8 @@ class Signature:
     """None: it returns nothing."""
     variadic: bool = False
     """Whether more may follow, of which nothing is known."""
+    changed: bool = False
+    """Whether the compiler made a copy that takes other arguments than those declared: nobody knows which."""
 
     def __str__(self) -> str:
         shown = [f"{spelled(kind)} {name}".strip() for name, kind in self.arguments]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ctypes
 import enum
 import math
+import sys
 from typing import Any
 
 import pytest
 from fetch_emulator import Task, fire
-from hypothesis import given, note, settings
+from hypothesis import given, note, reject, settings
 from hypothesis import strategies as some
 
 from pytest_ebpf._values import Gap
@@ -126,7 +127,10 @@ def test_any_structure_decodes_to_what_ctypes_reads(made: Any, data: some.DataOb
     theirs = made.from_buffer_copy(raw)
     note(repr(made._fields_))
     note(repr([(name, getattr(made, name)) for name, *_ in made._fields_]))
-    kind = from_ctypes(made)
+    try:
+        kind = from_ctypes(made)
+    except UsageError:  # ctypes lays it out as no C compiler does
+        reject()
     assert isinstance(kind, Structure)
     assert (kind.size, kind.alignment) == (size, ctypes.alignment(made))
     task = Task()
@@ -145,14 +149,15 @@ def test_bit_fields_of_a_union_begin_where_it_does() -> None:
     assert values(planned(Pointer(made)), task)["a0"] == {"a": -3, "b": 0x1D}
 
 
-def test_bit_fields_of_several_sizes_are_refused() -> None:
-    fields = [("a", ctypes.c_short, 1), ("b", ctypes.c_byte, 8)]
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="its ctypes lays bit-fields out as C does")
+def test_a_structure_that_ctypes_lays_out_in_another_way_than_c_is_refused() -> None:
+    fields = [("a", ctypes.c_char), ("b", ctypes.c_int, 3)]
     made = type("Mixed", (ctypes.Structure,), {"_fields_": fields})
     with pytest.raises(UsageError) as caught:
         from_ctypes(made)
     assert str(caught.value) == (
-        "Mixed.b: ctypes does not place a bit-field of c_byte after one of c_short where C does\n"
-        "  try     the same type for bit-fields that follow each other, or fields in the text form"
+        "Mixed.b: ctypes puts it at bit 32, C at bit 8: this Python's ctypes lays out bit-fields in its own way\n"
+        "  try     the names of the debug information, or fields in the text form: 'u32@arg0+4'"
     )
 
 

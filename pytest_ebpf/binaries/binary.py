@@ -232,9 +232,11 @@ class Binary:
 
         with reading(self.dwarf_path or "", "line numbers (DWARF)"):
             addresses, others = addresses_of(dwarf, match[1], int(match[2]))
-        if not addresses:
+        # What the linker left out is still in the tables, at address 0.
+        kept = [each for each in addresses if self._elf.code_offset_of(each) is not None]
+        if not kept:
             refuse_line(self._elf.shown, match[1], int(match[2]), others)
-        return [self._place(each, wanted, "line") for each in addresses]
+        return [self._place(each, wanted, "line") for each in kept]
 
     def _place(self, address: int, wanted: str, source: str) -> Function:
         offset = self._elf.code_offset_of(address)

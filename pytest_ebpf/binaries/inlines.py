@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_ebpf.binaries.demangling import demangle, matcher
 from pytest_ebpf.binaries.entries import Entry, functions_of
+from pytest_ebpf.binaries.raw import section_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from elftools.dwarf.compileunit import CompileUnit
-    from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DWARFInfo
+    from elftools.dwarf.dwarfinfo import DWARFInfo
 
     from pytest_ebpf.binaries.entries import Value
 
@@ -67,10 +68,10 @@ class _Space:
 
     def __init__(self, dwarf: DWARFInfo) -> None:
         self.dwarf = dwarf
-        self.data = _bytes_of(dwarf.debug_info_sec)
-        self._abbreviations = _bytes_of(dwarf.debug_abbrev_sec)
-        self._texts = _bytes_of(dwarf.debug_str_sec)
-        self._indexed = _bytes_of(dwarf.debug_str_offsets_sec)
+        self.data = section_bytes(dwarf.debug_info_sec)
+        self._abbreviations = section_bytes(dwarf.debug_abbrev_sec)
+        self._texts = section_bytes(dwarf.debug_str_sec)
+        self._indexed = section_bytes(dwarf.debug_str_offsets_sec)
         self.shared: _Space | None = None
         """The file of what several files share (dwz(1))."""
         units = list(dwarf.iter_CUs())
@@ -219,13 +220,6 @@ class _Space:
             place = int.from_bytes(self._indexed[at : at + size], self._order)
             text = self.dwarf.get_string_from_table(place)
         return (text or b"").decode("utf-8", "backslashreplace")
-
-
-def _bytes_of(section: DebugSectionDescriptor | None) -> bytes:
-    if section is None:
-        return b""
-    section.stream.seek(0)
-    return section.stream.read()
 
 
 def _all(data: bytes, wanted: bytes) -> Iterator[int]:

@@ -300,3 +300,17 @@ def test_no_descriptor_stays_behind(tmp_path: Path) -> None:
         [sys.executable, "-W", "error", "-c", script, str(path)], capture_output=True, text=True, check=True
     )
     assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        '.section .gopclntab,"a"\n.long 0\n',
+        '.section .note.go.buildid,"a",@note\n.long 4, 4, 4\n.asciz "Go\\0"\n.long 0\n',
+        '.section .note.other,"a",@note\n.long 4, 4, 4\n.asciz "Go\\0"\n.long 0\n',
+    ],
+)
+def test_what_go_linked_is_told(tmp_path: Path, section: str) -> None:
+    start = ".globl main\n.type main, @function\nmain: ret\n"
+    assert Binary.open(compiled(tmp_path, start + section, suffix=".s")).is_go
+    assert not Binary.open(compiled(tmp_path, start, suffix=".s")).is_go

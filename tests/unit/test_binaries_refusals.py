@@ -101,8 +101,16 @@ def test_the_start_of_an_elf_file_is_not_enough(tmp_path: Path) -> None:
 def test_a_file_that_is_cut_off_is_told_where(tmp_path: Path) -> None:
     path = compiled(tmp_path, EXP, "-O2")
     path.write_bytes(path.read_bytes()[:100])
-    assert refusal(Corrupt, path) == (
-        "it is cut off: 56 bytes were expected at 0x40, the file has 100: build or install it again"
+    assert refusal(Corrupt, path) == ("its program headers are cut off: build or install the file again")
+
+
+def test_a_file_that_ends_too_early_is_told_where(tmp_path: Path) -> None:
+    path = compiled(tmp_path, EXP, "-O2")
+    dynamic = next(each for each in Binary.open(path).elf.segments if each.kind == 2)
+    path.write_bytes(path.read_bytes()[: dynamic.offset])
+    assert refusal(Corrupt, path, "main") == (
+        f"it is cut off: {dynamic.file_size} bytes were expected at {dynamic.offset:#x},"
+        f" the file has {dynamic.offset:,}: build or install it again"
     )
 
 

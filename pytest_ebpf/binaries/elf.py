@@ -107,7 +107,9 @@ class Elf:
     Raises `NotABinary` for what is none, `Corrupt` for one whose headers cannot be read.
     """
 
-    def __init__(self, stream: BinaryIO, shown: str) -> None:
+    def __init__(self, stream: BinaryIO, shown: str, path: str = "") -> None:
+        self.path = path
+        """Where it was opened."""
         self.shown = shown
         """What messages call it."""
         self._stream = stream
@@ -123,7 +125,7 @@ class Elf:
         """Open a file by its path."""
         stream = open_regular(path, shown)
         try:
-            return cls(stream, shown or path)
+            return cls(stream, shown or path, path)
         except BaseException:
             stream.close()
             raise

@@ -21,6 +21,7 @@ _SUBPROGRAM, _INLINED = 0x2E, 0x1D
 _TAGS = {_SUBPROGRAM: "subprogram", _INLINED: "inlined_subroutine"}
 _WANTED = {
     0x03: "name",
+    0x20: "inline",
     0x3C: "declaration",
     0x31: "abstract_origin",
     0x47: "specification",
@@ -72,7 +73,7 @@ class Entry(NamedTuple):
 
 
 _Step = tuple[str, int, int]
-"""An attribute to keep and its form; or a form to skip; or bytes to skip."""
+"""An attribute to keep, its form, and its value if that is always the same; or a form to skip; or bytes to skip."""
 _Plan = tuple[bool, int, list[_Step]]
 """Whether an entry has children, its tag, how to read it."""
 
@@ -130,17 +131,18 @@ class _Reader:
             while True:
                 name, at = leb(data, at)
                 form, at = leb(data, at)
+                implied = 0
                 if form == _IMPLICIT:
-                    at = leb(data, at)[1]
+                    implied, at = leb(data, at)
                 if not form:
                     break
-                self._add(steps, _WANTED.get(name, "") if tag in _TAGS else "", form)
+                self._add(steps, _WANTED.get(name, "") if tag in _TAGS else "", form, implied)
             plans[code] = has_children, tag, steps
 
-    def _add(self, steps: list[_Step], name: str, form: int) -> None:
+    def _add(self, steps: list[_Step], name: str, form: int, implied: int) -> None:
         size = self._sizes.get(form)
         if name or size is None:
-            steps.append((name, form, 0))
+            steps.append((name, form, implied))
         elif steps and steps[-1][:2] == ("", 0):
             steps[-1] = ("", 0, steps[-1][2] + size)
         else:
@@ -150,7 +152,9 @@ class _Reader:
         """Read an entry's attributes; return those that are wanted, and where it ends."""
         attributes: dict[str, Value] = {}
         for name, form, size in steps:
-            if name:
+            if name and form == _IMPLICIT:
+                attributes[name] = Value(_FORMS[form], size)
+            elif name:
                 value, at = self._value(at, form)
                 attributes[name] = Value(_FORMS[form], value)
             elif form:

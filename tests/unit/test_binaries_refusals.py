@@ -168,6 +168,14 @@ def test_a_misspelt_function_has_its_nearest_named(tmp_path: Path) -> None:
     assert refusal(NoSuchFunction, path, "").startswith("no function ''")
 
 
+def test_a_stripped_library_says_that_it_has_more(tmp_path: Path) -> None:
+    path = compiled(tmp_path, EXP, "-shared", "-fPIC", "-s", "-Wl,--build-id=0x0123456789", name="libexp.so")
+    assert refusal(NoSuchFunction, path, "helper") == (
+        "no function 'helper'; none of its 4 is like it; it was stripped: only the 4 that it exports are known,"
+        " and no file of its debug information was found (/usr/lib/debug/.build-id/01/23456789.debug)"
+    )
+
+
 def test_a_variable_is_no_function(tmp_path: Path) -> None:
     path = compiled(tmp_path, EXP)
     assert refusal(NoSuchFunction, path, "counter") == "counter is a variable: only a function can be probed"
@@ -235,11 +243,19 @@ def test_what_is_chosen_at_run_time_is_not_taken_for_what_chooses(tmp_path: Path
         "__chosen_slow",
         "chosen_ifunc",
     }
+    assert Binary.open(path).left_out("*chosen*") == ["chosen"]
+    assert Binary.open(path).left_out("__chosen*") == []
     run("strip", "--remove-section=.note.gnu.build-id", path)
     assert refusal(ChosenAtRunTime, path, "chosen") == (
         f"{start}, and what it chooses from has no symbols here: install its debug symbols"
         " (it has no build id to look for it by)"
     )
+
+
+def test_what_a_compiler_made_for_each_processor_is_named(tmp_path: Path) -> None:
+    source = '__attribute__((target_clones("avx2", "default"))) int many(int x) { return x * 3; }\n'
+    path = compiled(tmp_path, source, "-shared", "-fPIC", name="libmany.so")
+    assert refusal(ChosenAtRunTime, path, "many").endswith("; ask for what it chooses from: many.avx2, many.default")
 
 
 def test_only_a_copy_with_other_arguments_is_named_as_that(tmp_path: Path) -> None:

@@ -26,11 +26,12 @@ static __always_inline long read_bytes(void *to, __u64 size, __u64 from, __u8 fl
 	return -1;
 }
 
-/* Returns the length with the NUL, or an error. */
-static __always_inline long read_string(void *to, __u64 room, __u64 from, __u8 flags,
+/* Returns the length with the NUL, or an error. What is longer than most has two more
+ * than that: one that it may not have, and its NUL. */
+static __always_inline long read_string(void *to, __u64 most, __u64 from, __u8 flags,
 					const enum reading reading)
 {
-	__u64 at = from;
+	__u64 at = from, room = most + 2;
 	__u8 byte;
 	long got;
 
@@ -42,8 +43,12 @@ static __always_inline long read_string(void *to, __u64 room, __u64 from, __u8 f
 	/* One page after the other, as far as the string goes: what comes after its
 	 * end may not be there at all. */
 	for (__u32 i = 0; i < STRING_PAGES; i++) {
-		if (bpf_copy_from_user(&byte, sizeof(byte), (void *)at))
+		if (bpf_copy_from_user(&byte, sizeof(byte), (void *)at)) {
+			/* As many as it may have can be there all the same. */
+			if (at - from >= most && !bpf_probe_read_user(to, most, (void *)from))
+				return room;
 			break;
+		}
 		got = bpf_probe_read_user_str(to, room, (void *)from);
 		if (got > 0)
 			break;
@@ -154,15 +159,13 @@ static __always_inline void read_piece(struct probe_work *work, const struct fet
 	if (piece->flags & DATA_UNREADABLE)
 		return;
 	if (fetch->kind == FETCH_STRING) {
-		/* One more than it may have, and the NUL: so a longer one shows. */
-		size += 2;
 		barrier_var(size);
-		if (size > PIECE_MOST)
-			size = PIECE_MOST;
+		if (size > PIECE_MOST - 2)
+			size = PIECE_MOST - 2;
 		got = read_string(to, size, piece->address, fetch->flags, reading) - 1;
-		if (got > (long)size - 2) {
+		if (got > (long)size) {
 			piece->flags |= DATA_CUT;
-			got = size - 2;
+			got = size;
 		}
 	} else {
 		barrier_var(size);

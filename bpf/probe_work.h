@@ -84,6 +84,21 @@ struct {
 	__type(value, struct probe_spec);
 } specs SEC(".maps");
 
+/* Kernels since 6.13 give a program of this type whose stack is not tiny a stack a
+ * CPU (PRIV_STACK_ADAPTIVE, kernel/bpf/verifier.c), though one that sleeps in a uprobe
+ * can be preempted by itself, in another thread: the two would share their variables.
+ * A program with a tail call has none. This one is never made: the type is in no
+ * kernel, and what the verifier finds dead it takes out. */
+struct pytest_ebpf_no_such_type {
+	int nothing;
+};
+
+static __always_inline void keep_own_stack(void *ctx)
+{
+	if (bpf_core_type_exists(struct pytest_ebpf_no_such_type))
+		bpf_tail_call(ctx, NULL, 0);
+}
+
 /* The control page of a session that lives, for programs that can sleep. The owner
  * of the slot is looked at last: what was found before it was that one's then, as
  * nobody owns a slot twice. */

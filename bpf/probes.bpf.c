@@ -200,6 +200,7 @@ static __always_inline void leave_function(struct pt_regs *ctx)
 SEC("uprobe.s")
 int probe__enter_many(struct pt_regs *ctx)
 {
+	keep_own_stack(ctx);
 	enter_function(ctx);
 	return 0;
 }
@@ -207,6 +208,7 @@ int probe__enter_many(struct pt_regs *ctx)
 SEC("uprobe.s")
 int probe__enter(struct pt_regs *ctx)
 {
+	keep_own_stack(ctx);
 	enter_function(ctx);
 	return 0;
 }
@@ -214,6 +216,7 @@ int probe__enter(struct pt_regs *ctx)
 SEC("uretprobe.s")
 int probe__leave_many(struct pt_regs *ctx)
 {
+	keep_own_stack(ctx);
 	leave_function(ctx);
 	return 0;
 }
@@ -221,6 +224,7 @@ int probe__leave_many(struct pt_regs *ctx)
 SEC("uretprobe.s")
 int probe__leave(struct pt_regs *ctx)
 {
+	keep_own_stack(ctx);
 	leave_function(ctx);
 	return 0;
 }

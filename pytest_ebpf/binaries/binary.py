@@ -35,7 +35,7 @@ _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]+")
 _LINE = re.compile(r"(.*\.\w+):(\d+)")
 _BEHIND = re.compile(r"(.+)\+(0[xX][0-9a-fA-F]+|\d+)")
 _CLONE = re.compile(r"(part|cold|constprop|isra)\b")
-_SAME = re.compile(r"(lto_priv|llvm|localalias)\b")
+_SAME = re.compile(r"(lto_priv|llvm|localalias|__uniq)\b")
 """Suffixes of what is the function itself."""
 _CACHED = 16
 
@@ -199,9 +199,22 @@ class Binary:
         dwarf = self.dwarf()
         return None if dwarf is None else Inlines(dwarf)
 
+    def left_out(self, wanted: str) -> list[str]:
+        """Return the functions that match a pattern and cannot be probed, as they are chosen at run time.
+
+        `functions` leaves them out where others match: that none of those was called says nothing of these.
+        """
+        matches = _pattern(wanted)
+        return sorted({each.name for each in self.all_functions() if each.kind == STT_GNU_IFUNC and matches(each.name)})
+
     def symbols(self, name: str) -> list[Symbol]:
         """Return all symbols of this name, functions or not, defined here or not."""
         return [symbol for table in self._tables for symbol in table.named(name)]
+
+    @property
+    def has_local_symbols(self) -> bool:
+        """Whether the symbols of what it does not export are known."""
+        return any(each.source != "dynsym" for each in self._tables)
 
     def all_functions(self) -> Iterator[Symbol]:
         """Yield the symbol of each function that is defined here, the chosen at run time among them."""
@@ -232,9 +245,11 @@ class Binary:
 
         with reading(self.dwarf_path or "", "line numbers (DWARF)"):
             addresses, others = addresses_of(dwarf, match[1], int(match[2]))
-        if not addresses:
+        # What the linker left out is still in the tables, at address 0.
+        kept = [each for each in addresses if self._elf.code_offset_of(each) is not None]
+        if not kept:
             refuse_line(self._elf.shown, match[1], int(match[2]), others)
-        return [self._place(each, wanted, "line") for each in addresses]
+        return [self._place(each, wanted, "line") for each in kept]
 
     def _place(self, address: int, wanted: str, source: str) -> Function:
         offset = self._elf.code_offset_of(address)
@@ -254,8 +269,8 @@ class Binary:
         version = version.lstrip("@")
         symbols = [each for each in self.symbols(name) if not version or each.version == version]
         found = [each for each in symbols if each.is_function]
-        if not found and not at:
-            found = [each for each in self._suffixed(name) if _SAME.search(each.name, len(name))]
+        if not at:
+            found += [each for each in self._suffixed(name) if _SAME.search(each.name, len(name))]
         if not found:  # a label in assembly has no kind
             found = [
                 each
@@ -281,14 +296,7 @@ class Binary:
         return [self._place(each.address + behind, wanted, "address") for each in starts]
 
     def _matching(self, wanted: str) -> list[Function]:
-        in_source = demangling.looks_like_source(wanted)
-        matches: Callable[[str], object]
-        if in_source:
-            matches = demangling.matcher(wanted)
-        elif any(each in wanted for each in "*?["):
-            matches = re.compile(fnmatch.translate(wanted)).match
-        else:
-            matches = demangling.matcher(wanted)
+        matches = _pattern(wanted)
         found = [symbol for symbol in self.all_functions() if matches(symbol.name)]
         # A function's cold part is jumped to, not called.
         found = [each for each in found if ".cold" not in each.name]
@@ -330,6 +338,13 @@ class Binary:
                 )
             )
         return functions
+
+
+def _pattern(wanted: str) -> Callable[[str], object]:
+    """Return what tells whether a symbol matches a pattern, or goes by a name in source."""
+    if not demangling.looks_like_source(wanted) and any(each in wanted for each in "*?["):
+        return re.compile(fnmatch.translate(wanted)).match
+    return demangling.matcher(wanted)
 
 
 def _rank(symbol: Symbol) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from pytest_ebpf.binaries.elf import Elf
 from pytest_ebpf.binaries.errors import NoSuchFile, NotABinary, reading
@@ -99,23 +99,23 @@ def dwarf_of(elf: Elf, root: str) -> DWARFInfo | None:
         return None
     with reading(elf.shown, "debug information (DWARF)"):
         dwarf: DWARFInfo = ELFFile(elf.stream).get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
-        shared = _shared_file(elf, root)
-        if shared is not None:
-            dwarf.supplementary_dwarfinfo = ELFFile(shared).get_dwarf_info(
-                relocate_dwarf_sections=False, follow_links=False
-            )
-            shared.close()
+        section = elf.section(".gnu_debugaltlink")
+        if section is None:
+            return dwarf
+        shared = _shared_file(elf, elf.data_of(section), root)
+        if shared is None:  # half of the names are there: what is left would tell half the truth
+            return None
+        dwarf.supplementary_dwarfinfo = ELFFile(shared.stream).get_dwarf_info(
+            relocate_dwarf_sections=False, follow_links=False
+        )
         return dwarf
 
 
-def _shared_file(elf: Elf, root: str) -> BinaryIO | None:
+def _shared_file(elf: Elf, link: bytes, root: str) -> Elf | None:
     """Open what ``.gnu_debugaltlink`` names: Debian keeps there what the programs of a package share."""
-    section = elf.section(".gnu_debugaltlink")
-    if section is None:
-        return None
-    name, _, build_id = elf.data_of(section).partition(b"\0")
+    name, _, build_id = link.partition(b"\0")
     text = os.fsdecode(name)
-    folder = os.path.dirname(os.path.realpath(elf.stream.name))  # noqa: PTH120 - as it is, of any bytes
+    folder = os.path.dirname(os.path.realpath(elf.path))  # noqa: PTH120 - as it is, of any bytes
     for candidate in (
         _by_build_id(build_id.hex(), root),
         inside(root, text) if text.startswith("/") else os.path.normpath(f"{folder}/{text}"),
@@ -125,6 +125,6 @@ def _shared_file(elf: Elf, root: str) -> BinaryIO | None:
         except (NoSuchFile, NotABinary):
             continue
         if build_id_of(found) == build_id.hex():
-            return found.stream
+            return found
         found.close()
     return None

@@ -107,7 +107,9 @@ class Elf:
     Raises `NotABinary` for what is none, `Corrupt` for one whose headers cannot be read.
     """
 
-    def __init__(self, stream: BinaryIO, shown: str) -> None:
+    def __init__(self, stream: BinaryIO, shown: str, path: str = "") -> None:
+        self.path = path
+        """Where it was opened."""
         self.shown = shown
         """What messages call it."""
         self._stream = stream
@@ -123,7 +125,7 @@ class Elf:
         """Open a file by its path."""
         stream = open_regular(path, shown)
         try:
-            return cls(stream, shown or path)
+            return cls(stream, shown or path, path)
         except BaseException:
             stream.close()
             raise
@@ -188,7 +190,7 @@ class Elf:
         return struct.unpack(form, self.bytes_at(at, struct.calcsize(form)))
 
     def _read_sections(self, at: int, step: int, count: int, names_index: int) -> Iterator[Section]:
-        if count * step > self.size:
+        if step != (64 if self.is_64 else 40) or count * step > self.size:
             raise Corrupt(f"{self.shown}: its section headers are cut off: build or install the file again")
         headers = [self._section_header(at + step * index) for index in range(count)]
         names = b""
@@ -199,6 +201,8 @@ class Elf:
             yield Section(names[name:end].decode("utf-8", "replace"), kind, flags, address, offset, size, link)
 
     def _read_segments(self, at: int, step: int, count: int) -> Iterator[Segment]:
+        if count and (step != (56 if self.is_64 else 32) or count * step > self.size):
+            raise Corrupt(f"{self.shown}: its program headers are cut off: build or install the file again")
         for index in range(count):
             if self.is_64:
                 data = self.bytes_at(at + step * index, 56)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from pytest_ebpf.binaries.raw import leb, text_at
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,6 +21,7 @@ _SUBPROGRAM, _INLINED = 0x2E, 0x1D
 _TAGS = {_SUBPROGRAM: "subprogram", _INLINED: "inlined_subroutine"}
 _WANTED = {
     0x03: "name",
+    0x20: "inline",
     0x3C: "declaration",
     0x31: "abstract_origin",
     0x47: "specification",
@@ -70,7 +73,7 @@ class Entry(NamedTuple):
 
 
 _Step = tuple[str, int, int]
-"""An attribute to keep and its form; or a form to skip; or bytes to skip."""
+"""An attribute to keep, its form, and its value if that is always the same; or a form to skip; or bytes to skip."""
 _Plan = tuple[bool, int, list[_Step]]
 """Whether an entry has children, its tag, how to read it."""
 
@@ -89,7 +92,7 @@ def functions_of(unit: CompileUnit, data: bytes, abbreviations: bytes) -> Iterat
     inside: list[int | None] = [None]
     while at < end and inside:
         start = at
-        code, at = _leb(data, at)
+        code, at = leb(data, at)
         if not code:
             inside.pop()
             continue
@@ -118,27 +121,28 @@ class _Reader:
         """Read how the entries of each kind are to be read (DWARF 5, section 7.5.3)."""
         plans: dict[int, _Plan] = {}
         while True:
-            code, at = _leb(data, at)
+            code, at = leb(data, at)
             if not code:
                 return plans
-            tag, at = _leb(data, at)
+            tag, at = leb(data, at)
             has_children = bool(data[at])
             at += 1
             steps: list[_Step] = []
             while True:
-                name, at = _leb(data, at)
-                form, at = _leb(data, at)
+                name, at = leb(data, at)
+                form, at = leb(data, at)
+                implied = 0
                 if form == _IMPLICIT:
-                    at = _leb(data, at)[1]
+                    implied, at = leb(data, at)
                 if not form:
                     break
-                self._add(steps, _WANTED.get(name, "") if tag in _TAGS else "", form)
+                self._add(steps, _WANTED.get(name, "") if tag in _TAGS else "", form, implied)
             plans[code] = has_children, tag, steps
 
-    def _add(self, steps: list[_Step], name: str, form: int) -> None:
+    def _add(self, steps: list[_Step], name: str, form: int, implied: int) -> None:
         size = self._sizes.get(form)
         if name or size is None:
-            steps.append((name, form, 0))
+            steps.append((name, form, implied))
         elif steps and steps[-1][:2] == ("", 0):
             steps[-1] = ("", 0, steps[-1][2] + size)
         else:
@@ -148,7 +152,9 @@ class _Reader:
         """Read an entry's attributes; return those that are wanted, and where it ends."""
         attributes: dict[str, Value] = {}
         for name, form, size in steps:
-            if name:
+            if name and form == _IMPLICIT:
+                attributes[name] = Value(_FORMS[form], size)
+            elif name:
                 value, at = self._value(at, form)
                 attributes[name] = Value(_FORMS[form], value)
             elif form:
@@ -162,10 +168,10 @@ class _Reader:
             width = _BLOCKS[form]
             return at + width + int.from_bytes(self._data[at : at + width], self._order)
         if form in {_BLOCK, _EXPRLOC}:
-            size, at = _leb(self._data, at)
+            size, at = leb(self._data, at)
             return at + size
         if form == _INDIRECT:
-            form, at = _leb(self._data, at)
+            form, at = leb(self._data, at)
             return self._behind(at, form) if form != _INDIRECT else at
         return self._value(at, form)[1]
 
@@ -174,23 +180,7 @@ class _Reader:
         if size is not None:
             return int.from_bytes(self._data[at : at + size], self._order), at + size
         if form in _LEB:
-            return _leb(self._data, at)
+            return leb(self._data, at)
         if form == _STRING:
-            end = self._data.index(0, at)
-            return self._data[at:end], end + 1
+            return text_at(self._data, at)
         raise ValueError(f"an attribute has the unknown form {form:#x}")
-
-
-def _leb(data: bytes, at: int) -> tuple[int, int]:
-    """Read an unsigned LEB128."""
-    byte = data[at]
-    if byte < 0x80:  # noqa: PLR2004 - the last byte has bit 7 clear
-        return byte, at + 1
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 - likewise
-            return value, at
-        shift += 7

@@ -52,5 +52,7 @@ class Function:
 
         None: not known, there is no debug information.
         """
-        callers = self.binary.inlined_into(self.name)
+        if self.line is not None:  # each copy of a line is a place of its own
+            return 0
+        callers = self.binary.inlined_into(self.name.partition("+")[0])
         return None if callers is None else sum(callers.values())

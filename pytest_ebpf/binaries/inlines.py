@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_ebpf.binaries.demangling import demangle, matcher
 from pytest_ebpf.binaries.entries import Entry, functions_of
+from pytest_ebpf.binaries.raw import section_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from elftools.dwarf.compileunit import CompileUnit
-    from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DWARFInfo
+    from elftools.dwarf.dwarfinfo import DWARFInfo
 
     from pytest_ebpf.binaries.entries import Value
 
@@ -28,6 +29,7 @@ _DEPTH = 8
 _ANYWHERE = 100
 """Texts that end in a name from which on all units are read."""
 _UNITS_KEPT = 2048
+UNKNOWN = "a function that the debug information does not name"
 
 
 class Inlines:
@@ -49,7 +51,8 @@ class Inlines:
         identifiers = re.findall(r"\w+", re.split(r"[(<]", name)[0])
         needles = {name, *identifiers[-1:]}
         # The functions' abstract entries, which stand for their code in all places.
-        origins = {number: each.abstract(needles, name) for number, each in enumerate(self._spaces)}
+        spaces = list(enumerate(self._spaces))
+        origins = {number: each.abstract(needles, name) for number, each in spaces}
         # What refers to them: in the same unit by any form, from other ones by an offset in the file.
         units = space.units_at(origins[0])
         for offset in (offset for each in origins.values() for offset in each):
@@ -59,6 +62,9 @@ class Inlines:
             for entry in space.functions(unit):
                 if entry.tag == "inlined_subroutine" and space.leads_to(entry, origins):
                     callers[space.name_at(entry.inside)] += 1
+        # Where nothing of the code was left to be told of, this still says that it was inlined.
+        if not callers and any(each.was_inlined(offset) for number, each in spaces for offset in origins[number]):
+            callers[UNKNOWN] = 1
         return dict(callers)
 
 
@@ -67,10 +73,10 @@ class _Space:
 
     def __init__(self, dwarf: DWARFInfo) -> None:
         self.dwarf = dwarf
-        self.data = _bytes_of(dwarf.debug_info_sec)
-        self._abbreviations = _bytes_of(dwarf.debug_abbrev_sec)
-        self._texts = _bytes_of(dwarf.debug_str_sec)
-        self._indexed = _bytes_of(dwarf.debug_str_offsets_sec)
+        self.data = section_bytes(dwarf.debug_info_sec)
+        self._abbreviations = section_bytes(dwarf.debug_abbrev_sec)
+        self._texts = section_bytes(dwarf.debug_str_sec)
+        self._indexed = section_bytes(dwarf.debug_str_offsets_sec)
         self.shared: _Space | None = None
         """The file of what several files share (dwz(1))."""
         units = list(dwarf.iter_CUs())
@@ -155,7 +161,12 @@ class _Space:
         """Return the name of the function whose entry is there."""
         entry = self._entry(offset)
         symbol = self.symbol_of(entry) if entry is not None else ""
-        return demangle(symbol) or symbol or "a function without a name"
+        return demangle(symbol) or symbol or UNKNOWN
+
+    def was_inlined(self, offset: int) -> bool:
+        """Whether an abstract entry says so: ``DW_INL_inlined``, ``DW_INL_declared_inlined``."""
+        entry = self._entry(offset)
+        return entry is not None and "inline" in entry.attributes and entry.attributes["inline"].raw in {1, 3}
 
     def _entry(self, offset: int | None) -> Entry | None:
         if offset is None or not self._units:
@@ -219,13 +230,6 @@ class _Space:
             place = int.from_bytes(self._indexed[at : at + size], self._order)
             text = self.dwarf.get_string_from_table(place)
         return (text or b"").decode("utf-8", "backslashreplace")
-
-
-def _bytes_of(section: DebugSectionDescriptor | None) -> bytes:
-    if section is None:
-        return b""
-    section.stream.seek(0)
-    return section.stream.read()
 
 
 def _all(data: bytes, wanted: bytes) -> Iterator[int]:

@@ -92,6 +92,8 @@ def find_library(
 
     `program`: whose ``DT_RPATH`` and ``DT_RUNPATH`` count. The order is ld.so(8)'s.
     """
+    if "/" in soname:
+        return soname if _fits(soname, root, machine) else None
     environ = environ if environ is not None else {}
     dynamic = program.dynamic() if program is not None else {}
     where = os.path.dirname(program.shown) if program is not None else ""  # noqa: PTH120 - of any bytes

@@ -116,10 +116,10 @@ def _mappings(pid: int) -> Iterator[_Mapping]:
 
 def _there(root: str, path: str, inode: int) -> str | None:
     """Return where a mapped file is, if the path still leads to it."""
-    real = path if root == "/" else inside(root, path)
     try:
+        real = path if root == "/" else inside(root, path)
         return real if os.stat(real).st_ino == inode else None  # noqa: PTH116 - of any bytes
-    except OSError:
+    except (OSError, NoSuchFile):
         return None
 
 

@@ -54,6 +54,11 @@ def refuse(binary: Binary, wanted: str) -> NoReturn:
     pool = {shortened(demangle(each) or each) for each in names} if is_source else names
     nearest = nearest_names(wanted, pool)
     hint = f"; nearest: {', '.join(nearest)}" if nearest else f"; none of its {len(names):,} is like it"
+    if not binary.has_local_symbols:
+        hint += (
+            f"; it was stripped: only the {len(names):,} that it exports are known, and no file of its debug"
+            f" information was found ({_debug_file_of(binary)})"
+        )
     what = "function matches" if any(each in wanted for each in "*?[") else "function"
     raise NoSuchFunction(f"{shown}: no {what} {wanted!r}{hint}")
 
@@ -67,8 +72,8 @@ def refuse_chosen(binary: Binary, wanted: str) -> NoReturn:
             for symbol in binary.all_functions()
             for name in chosen
             if symbol.kind != STT_GNU_IFUNC
-            and symbol.name.lstrip("_").startswith(f"{name}_")
-            and not symbol.name.lstrip("_").startswith((f"{name}_chk", f"{name}_ifunc"))
+            and symbol.name.lstrip("_").startswith((f"{name}_", f"{name}."))
+            and not symbol.name.lstrip("_").startswith((f"{name}_chk", f"{name}_ifunc", f"{name}.resolver"))
         }
     )
     text = (
@@ -76,7 +81,7 @@ def refuse_chosen(binary: Binary, wanted: str) -> NoReturn:
         f" chooses, not of the function"
     )
     if candidates:
-        raise ChosenAtRunTime(f"{text}; ask for what it chooses from: {_listed(candidates)}")
+        raise ChosenAtRunTime(f"{text}; ask for what it chooses from: {_listed(candidates, 12)}")
     raise ChosenAtRunTime(
         f"{text}, and what it chooses from has no symbols here: install its debug symbols ({_debug_file_of(binary)})"
     )
@@ -131,6 +136,6 @@ def _debug_file_of(binary: Binary) -> str:
     return f"/usr/lib/debug/.build-id/{binary.build_id[:2]}/{binary.build_id[2:]}.debug"
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def _listed(names: list[str], shown: int = _SHOWN) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
+
+from pytest_ebpf.binaries.errors import NoSuchFile
 
 __all__ = ["inside"]
 
 _MAX_LINKS = 40
-"""As the kernel's ``MAXSYMLINKS``; one more is left as it is, and opening it fails with ELOOP."""
+"""As the kernel's ``MAXSYMLINKS``."""
 
 
 def inside(root: str, path: str) -> str:
     """Return where an absolute path leads for who has `root` as ``/``, as a path of this process.
 
     Its symbolic links are followed there: ``/proc/PID/root/lib`` may be a link to ``/usr/lib``, which opened
-    by us would lead to our own. What is not there is left as it is.
+    by us would lead to our own. What is not there is left as it is. Raises `NoSuchFile` for a loop of links.
     """
     root = root.rstrip("/")
     if not root:
@@ -35,8 +38,7 @@ def inside(root: str, path: str) -> str:
             continue
         links += 1
         if links > _MAX_LINKS:
-            done.append(part)
-            continue
+            raise NoSuchFile(f"{path}: it cannot be read ({os.strerror(errno.ELOOP)}): a probe needs a file")
         if target.startswith("/"):
             done = []
         rest += [each for each in reversed(target.split("/")) if each not in {"", "."}]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,6 @@ _SHARED = ("members", "slots", "rings", "controls")
 _ONE, _MANY = ("probe__enter", "probe__leave"), ("probe__enter_many", "probe__leave_many")
 _UPROBE_MULTI = 48
 """``BPF_TRACE_UPROBE_MULTI`` of ``linux/bpf.h``, kernel 6.6."""
-_DETACHERS = 32
-"""Threads that let go of links at a time: each waits for the kernel, and all for the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +78,7 @@ class Probes:
         self._attached: dict[int, _Attached] = {}
         """By id. Those without a holder are being detached."""
         self._last = 0
-        self._detaching = threading.Lock()
-        self._detachers: ThreadPoolExecutor | None = None
+        self._detaching: list[threading.Thread] = []
 
     def attach(self, session: int, asked: Asked) -> tuple[int, bool]:
         """Attach a probe for a session, or share one that is the same.
@@ -127,11 +123,12 @@ class Probes:
             self.detach(session, number)
 
     def _drop(self, number: int, attached: _Attached) -> None:
-        """Detach, meanwhile: the kernel takes a tenth of a second for it."""
-        if self._detachers is None:
-            self._detachers = ThreadPoolExecutor(_DETACHERS, thread_name_prefix="detach")
+        """Detach, meanwhile: the kernel takes a tenth of a second for it, and for many at once no longer."""
         links, attached.links = attached.links, []
-        self._detachers.submit(self._detach_links, number, links)
+        thread = threading.Thread(target=self._detach_links, args=(number, links))
+        self._detaching = [each for each in self._detaching if each.is_alive()]
+        self._detaching.append(thread)
+        thread.start()
 
     def _detach_links(self, number: int, links: list[Callable[[], object]]) -> None:
         for link in links:
@@ -143,9 +140,8 @@ class Probes:
         """Detach all and give the programs back."""
         for session in {holder for each in self._attached.values() for holder in each.holders}:
             self.release(session)
-        if self._detachers is not None:
-            self._detachers.shutdown()
-            self._detachers = None
+        for thread in self._detaching:
+            thread.join()
         if self._object is not None:
             self._object.close()
             self._object = None

@@ -220,6 +220,12 @@ class FunctionCall:
         return self.raw_call.hit.time_ns
 
     @property
+    def told_ns(self) -> int:
+        """When it was told of: when it returned, if that is known. For this package's own."""
+        back = self.raw_call.back
+        return self.time_ns if back is None else back.time_ns
+
+    @property
     def window(self) -> int:
         """The window in which it was entered."""
         return self.raw_call.window

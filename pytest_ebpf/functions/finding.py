@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.functions.wanted import Wanted
     from pytest_ebpf.probes.signature import Signature
 
-__all__ = ["define"]
+__all__ = ["define", "open_binary", "signature_of"]
 
 _FEW = 16
 """Functions of a pattern whose arguments are looked up in the debug information; each becomes a probe of its own."""
@@ -92,7 +92,7 @@ def _groups(wanted: Wanted, binary: Binary, functions: Sequence[Function]) -> It
         yield _group(wanted, binary, functions, None)
         return
     for function in functions:
-        yield _group(wanted, binary, [function], functools.partial(_signature, binary, function))
+        yield _group(wanted, binary, [function], functools.partial(signature_of, binary, function))
 
 
 def _asks_debug_information(wanted: Wanted) -> bool:
@@ -100,9 +100,15 @@ def _asks_debug_information(wanted: Wanted) -> bool:
     return not said or ... in [each for each in said if each is ...] or wanted.returns is True
 
 
-def _signature(binary: Binary, function: Function) -> Signature | None:
-    del binary, function
-    return None
+def signature_of(binary: Binary, function: Function) -> Signature | None:
+    """Return what the debug information says of a function; None: nothing."""
+    dwarf = binary.dwarf()
+    # Behind its start the arguments are no longer where they were passed.
+    if dwarf is None or "+" in function.name:
+        return None
+    from pytest_ebpf.probes.dwarf_functions import signature_at  # noqa: PLC0415 - only of who asks
+
+    return signature_at(dwarf, function.address, function.name)
 
 
 def _group(

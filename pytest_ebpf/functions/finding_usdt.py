@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.probes.planner import Asked
     from pytest_ebpf.probes.types import Type
 
-__all__ = ["usdt_groups"]
+__all__ = ["own_type", "usdt_groups"]
 
 
 def usdt_groups(wanted: Wanted, binary: Binary, shown: str) -> Iterator[Group]:
@@ -89,11 +89,12 @@ def _values(wanted: Wanted, operands: Sequence[UsdtArgument], on: Machine) -> di
         values[name] = _read(name, given, place, operands, on)
         place += 1
     if not values:
-        return {f"arg{at}": _operand(_own_type(each), each, on) for at, each in enumerate(operands)}
+        return {f"arg{at}": _operand(own_type(each), each, on) for at, each in enumerate(operands)}
     return values
 
 
-def _own_type(operand: UsdtArgument) -> Type:
+def own_type(operand: UsdtArgument) -> Type:
+    """Return the type that the note says."""
     return Float(operand.size) if operand.is_float else Integer(operand.size, operand.signed)
 
 
@@ -105,7 +106,7 @@ def _read(name: str, given: Any, place: int, operands: Sequence[UsdtArgument], o
         )
     operand = operands[place]
     if given is ...:
-        return _operand(_own_type(operand), operand, on)
+        return _operand(own_type(operand), operand, on)
     if isinstance(given, str):
         if is_text(given):
             return _rooted(name, parse_text(given), operands, on)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from compiled import EXP, compiled, offset_of, run, symbols
 
-from pytest_ebpf.binaries import Binary, NoSuchFunction
+from pytest_ebpf.binaries import Binary, NoSuchFunction, OnlyInlined
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,6 +234,7 @@ CLONES = r"""
 	function f.part.0
 	function f.cold
 	function g.isra.0
+	function h
 	function h.lto_priv.0
 	.globl label
 label:
@@ -247,7 +248,7 @@ def test_clones_are_told_with_their_function(tmp_path: Path) -> None:
     (found,) = binary.functions("f")
     assert found.clones == ("f.cold", "f.part.0")
     assert {each.name for each in binary.functions("f*")} == {"f", "f.part.0", "frame_dummy"}
-    assert binary.functions("h")[0].name == "h.lto_priv.0"
+    assert [each.name for each in binary.functions("h")] == ["h", "h.lto_priv.0"]
     assert binary.functions("label")[0].name == "label"
 
 
@@ -259,6 +260,60 @@ def test_where_a_function_was_inlined_is_counted(tmp_path: Path) -> None:
         assert binary.functions("accept_exp")[0].inlined_at == 0
         assert binary.inlined_into("always") == {"main": 1, "helper": 1}
     assert Binary.open(compiled(tmp_path, EXP, "-O2")).functions("sometimes")[0].inlined_at is None
+
+
+def test_inlining_by_clang_is_found(tmp_path: Path) -> None:
+    source = tmp_path / "exp.c"
+    source.write_text(EXP)
+    for flags in (("-g", "-O2"), ("-gdwarf-4", "-O2"), ("-g", "-O2", "-gsimple-template-names")):
+        run("clang", "-o", tmp_path / "exp", source, *flags)
+        binary = Binary.open(tmp_path / "exp")
+        assert binary.inlined_into("sometimes") == {"main": 1}
+        assert binary.inlined_into("always") == {"main": 1, "helper": 1}
+        assert binary.functions("exp.c:12")
+
+
+def test_debug_information_that_programs_share_is_read(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        compiled(tmp_path, EXP, "-g", "-O2", "-Wl,--build-id", name=name)
+    run("dwz", "-m", tmp_path / "shared.debug", "-M", "shared.debug", tmp_path / "one", tmp_path / "two")
+    for name in ("one", "two"):
+        binary = Binary.open(tmp_path / name)
+        assert "GNU_ref_alt" in run("readelf", "--debug-dump=abbrev", tmp_path / name)
+        assert binary.inlined_into("sometimes") == {"main": 1}
+        assert binary.inlined_into("always") == {"main": 1, "helper": 1}
+        assert binary.functions(f"{name}.c:12")
+    (tmp_path / "shared.debug").unlink()
+    (tmp_path / "one").touch()
+    assert Binary.open(tmp_path / "one").inlined_into("sometimes") is None
+
+
+MEMBERS = """
+struct Shop {
+	int stock;
+	int sell(int n);
+	int ask() { return stock * 3; }
+	int count() { int sum = 0; for (int i = 0; i < stock; i++) sum += i * sum + 1; return sum; }
+};
+int Shop::sell(int n) { return stock -= n; }
+int main(int argc, char **argv) { Shop shop{argc}; return shop.sell(2) + shop.ask() + shop.count(); }
+"""
+
+
+def test_inlining_of_members_is_found_by_symbol_and_by_name(tmp_path: Path) -> None:
+    for flag in ("-gdwarf-5", "-gdwarf-4"):
+        binary = Binary.open(compiled(tmp_path, MEMBERS, flag, "-O2", suffix=".cpp"))
+        assert binary.functions("Shop::sell")[0].inlined_at == 1
+        for name in ("Shop::count", "Shop::count()", "_ZN4Shop5countEv"):
+            assert binary.inlined_into(name) == {"main": 1}
+
+
+def test_a_function_of_which_nothing_was_left_is_still_known_to_be_inlined(tmp_path: Path) -> None:
+    binary = Binary.open(compiled(tmp_path, MEMBERS, "-g", "-O2", suffix=".cpp"))
+    callers = binary.inlined_into("Shop::ask")
+    assert callers in ({"main": 1}, {"a function that the debug information does not name": 1})
+    with pytest.raises(OnlyInlined, match=r"Shop::ask was inlined everywhere, into "):
+        binary.functions("Shop::ask")
 
 
 def test_inlining_across_files_is_found(tmp_path: Path) -> None:
@@ -300,3 +355,17 @@ def test_no_descriptor_stays_behind(tmp_path: Path) -> None:
         [sys.executable, "-W", "error", "-c", script, str(path)], capture_output=True, text=True, check=True
     )
     assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        '.section .gopclntab,"a"\n.long 0\n',
+        '.section .note.go.buildid,"a",@note\n.long 4, 4, 4\n.asciz "Go\\0"\n.long 0\n',
+        '.section .note.other,"a",@note\n.long 4, 4, 4\n.asciz "Go\\0"\n.long 0\n',
+    ],
+)
+def test_what_go_linked_is_told(tmp_path: Path, section: str) -> None:
+    start = ".globl main\n.type main, @function\nmain: ret\n"
+    assert Binary.open(compiled(tmp_path, start + section, suffix=".s")).is_go
+    assert not Binary.open(compiled(tmp_path, start, suffix=".s")).is_go

@@ -101,8 +101,16 @@ def test_the_start_of_an_elf_file_is_not_enough(tmp_path: Path) -> None:
 def test_a_file_that_is_cut_off_is_told_where(tmp_path: Path) -> None:
     path = compiled(tmp_path, EXP, "-O2")
     path.write_bytes(path.read_bytes()[:100])
-    assert refusal(Corrupt, path) == (
-        "it is cut off: 56 bytes were expected at 0x40, the file has 100: build or install it again"
+    assert refusal(Corrupt, path) == ("its program headers are cut off: build or install the file again")
+
+
+def test_a_file_that_ends_too_early_is_told_where(tmp_path: Path) -> None:
+    path = compiled(tmp_path, EXP, "-O2")
+    dynamic = next(each for each in Binary.open(path).elf.segments if each.kind == 2)
+    path.write_bytes(path.read_bytes()[: dynamic.offset])
+    assert refusal(Corrupt, path, "main") == (
+        f"it is cut off: {dynamic.file_size} bytes were expected at {dynamic.offset:#x},"
+        f" the file has {dynamic.offset:,}: build or install it again"
     )
 
 
@@ -158,6 +166,14 @@ def test_a_misspelt_function_has_its_nearest_named(tmp_path: Path) -> None:
     text = refusal(NoSuchFunction, path, "qqqqqqqqqq")
     assert re.fullmatch(r"no function 'qqqqqqqqqq'; none of its \d+ is like it", text)
     assert refusal(NoSuchFunction, path, "").startswith("no function ''")
+
+
+def test_a_stripped_library_says_that_it_has_more(tmp_path: Path) -> None:
+    path = compiled(tmp_path, EXP, "-shared", "-fPIC", "-s", "-Wl,--build-id=0x0123456789", name="libexp.so")
+    assert refusal(NoSuchFunction, path, "helper") == (
+        "no function 'helper'; none of its 4 is like it; it was stripped: only the 4 that it exports are known,"
+        " and no file of its debug information was found (/usr/lib/debug/.build-id/01/23456789.debug)"
+    )
 
 
 def test_a_variable_is_no_function(tmp_path: Path) -> None:
@@ -227,11 +243,19 @@ def test_what_is_chosen_at_run_time_is_not_taken_for_what_chooses(tmp_path: Path
         "__chosen_slow",
         "chosen_ifunc",
     }
+    assert Binary.open(path).left_out("*chosen*") == ["chosen"]
+    assert Binary.open(path).left_out("__chosen*") == []
     run("strip", "--remove-section=.note.gnu.build-id", path)
     assert refusal(ChosenAtRunTime, path, "chosen") == (
         f"{start}, and what it chooses from has no symbols here: install its debug symbols"
         " (it has no build id to look for it by)"
     )
+
+
+def test_what_a_compiler_made_for_each_processor_is_named(tmp_path: Path) -> None:
+    source = '__attribute__((target_clones("avx2", "default"))) int many(int x) { return x * 3; }\n'
+    path = compiled(tmp_path, source, "-shared", "-fPIC", name="libmany.so")
+    assert refusal(ChosenAtRunTime, path, "many").endswith("; ask for what it chooses from: many.avx2, many.default")
 
 
 def test_only_a_copy_with_other_arguments_is_named_as_that(tmp_path: Path) -> None:

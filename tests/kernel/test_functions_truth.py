@@ -76,7 +76,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "c": "s16(arg2)",
         "d": "u16(arg3)",
         "e": "bool(arg4)",
-        "f": "s8(arg5)",
+        "f": "char(arg5)",
     },
     "wide": {
         "a": "s32(arg0)",
@@ -113,7 +113,7 @@ CTYPES: Mapping[str, Mapping[str, Any]] = {
         "c": ctypes.c_int16,
         "d": ctypes.c_uint16,
         "e": ctypes.c_bool,
-        "f": ctypes.c_int8,
+        "f": ctypes.c_char,
     },
     "wide": {
         "a": ctypes.c_int32,

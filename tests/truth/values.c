@@ -54,7 +54,7 @@ struct tree {
 
 TOLD void narrow(int8_t a, uint8_t b, int16_t c, uint16_t d, bool e, char f)
 {
-	printf("narrow {'a': %d, 'b': %u, 'c': %d, 'd': %u, 'e': %s, 'f': %d}\n", a, b, c, d, e ? "True" : "False", f);
+	printf("narrow {'a': %d, 'b': %u, 'c': %d, 'd': %u, 'e': %s, 'f': b'%c'}\n", a, b, c, d, e ? "True" : "False", f);
 }
 
 TOLD void wide(int32_t a, uint32_t b, int64_t c, uint64_t d, void *e, enum colour f)

@@ -38,7 +38,7 @@ def exp(tmp_path_factory: pytest.TempPathFactory) -> Path:
     require_command("gcc")
 
     def build(folder: Path) -> None:
-        subprocess.run(["gcc", "-g", "-O1", "-o", folder / "exp", TRUTH / "exp.c"], check=True)
+        subprocess.run(["gcc", "-g", "-O1", "-o", str(folder / "exp"), str(TRUTH / "exp.c")], check=True)
 
     return made_once(tmp_path_factory, "exp", build) / "exp"
 
@@ -50,7 +50,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         asked = ["-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
-        made = ["-keyout", folder / "both.pem", "-out", folder / "certificate.pem"]
+        made = ["-keyout", str(folder / "both.pem"), "-out", str(folder / "certificate.pem")]
         subprocess.run(["openssl", "req", *asked, *made], check=True, capture_output=True)
         with (folder / "both.pem").open("a", encoding="utf-8") as both:
             both.write((folder / "certificate.pem").read_text(encoding="utf-8"))

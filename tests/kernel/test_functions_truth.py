@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from pytest_ebpf import Trace
 
+pytestmark = pytest.mark.once
+
 SOURCE = Path(__file__).parents[1] / "truth" / "values.c"
 MAIN = """
 #include <dlfcn.h>
@@ -69,7 +71,7 @@ class Tree(ctypes.Structure):
     )
 
 
-TEXTS: Mapping[str, Mapping[str, str]] = {
+TEXTS: Mapping[str, Mapping[str, Any]] = {
     "narrow": {
         "a": "s8(arg0)",
         "b": "u8(arg1)",
@@ -97,7 +99,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
     "named": {"n": "s32(arg0)"},
 }
 """What a compact text can say: of the structures, a value for each field."""
-CHAINS = {
+CHAINS: Mapping[str, Any] = {
     "kind": "u8@arg0",
     "value": "s64@arg0+8->0->0",
     "name": "str@arg0+8->0->8",

@@ -122,7 +122,7 @@ def _define(wanted: Wanted) -> Definition:
 
 def _key(wanted: Wanted) -> Hashable | None:
     """Return what two questions for the same have in common; None: look every time."""
-    if isinstance(wanted.target, int):
+    if isinstance(wanted.target, int | tuple):
         return None  # of a process, which is another the next time
     try:
         surroundings = os.getcwd(), *(os.environ.get(name) for name in _SEARCHED)  # noqa: PTH109 - short

@@ -78,7 +78,7 @@ class DwarfTypes:
     def __init__(self, dwarf: DWARFInfo, *, x87: bool = True) -> None:
         self._dwarf = dwarf
         self._x87 = x87
-        self._known: dict[int, Type] = {}
+        self._known: dict[tuple[int, int], Type] = {}
         self._definitions: dict[tuple[str, ...], DIE] | None = None
 
     def of(self, die: DIE) -> Type | None:
@@ -94,9 +94,10 @@ class DwarfTypes:
             if "DW_AT_type" not in die.attributes:
                 return None
             die = die.get_DIE_from_attribute("DW_AT_type")
-        if die.offset not in self._known:
-            self._known[die.offset] = self._convert(die)
-        return self._known[die.offset]
+        place = id(die.stream), die.offset  # .debug_types of DWARF 4 is a section of its own
+        if place not in self._known:
+            self._known[place] = self._convert(die)
+        return self._known[place]
 
     def _convert(self, die: DIE) -> Type:  # noqa: PLR0911 - a table of types
         if die.tag == "DW_TAG_base_type":

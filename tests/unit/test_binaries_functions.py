@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -262,6 +263,15 @@ def test_where_a_function_was_inlined_is_counted(tmp_path: Path) -> None:
     assert Binary.open(compiled(tmp_path, EXP, "-O2")).functions("sometimes")[0].inlined_at is None
 
 
+def test_inlining_of_many_functions_is_counted_in_one_pass(tmp_path: Path) -> None:
+    for source, suffix in ((EXP, ".c"), (MEMBERS, ".cpp")):
+        binary = Binary.open(compiled(tmp_path, source, "-g", "-O2", suffix=suffix))
+        names = {"sometimes", "always", "helper", "accept_exp", "_ZN4Shop4sellEi", "_ZN4Shop3askEv", "main"}
+        alone = {name: sum((binary.inlined_into(name) or {}).values()) for name in names}
+        assert binary.inlined_among(names) == {name: count for name, count in alone.items() if count}
+    assert Binary.open(compiled(tmp_path, EXP)).inlined_among({"main"}) is None
+
+
 def test_inlining_by_clang_is_found(tmp_path: Path) -> None:
     source = tmp_path / "exp.c"
     source.write_text(EXP)
@@ -369,3 +379,20 @@ def test_what_go_linked_is_told(tmp_path: Path, section: str) -> None:
     start = ".globl main\n.type main, @function\nmain: ret\n"
     assert Binary.open(compiled(tmp_path, start + section, suffix=".s")).is_go
     assert not Binary.open(compiled(tmp_path, start, suffix=".s")).is_go
+
+
+def test_one_of_many_thousand_functions_is_found_in_no_time(tmp_path: Path) -> None:
+    lines = "".join(
+        f".globl f{number}\n.type f{number}, @function\nf{number}: ret\n.size f{number}, 1\n"
+        for number in range(30_000)
+    )
+    path = compiled(tmp_path, f".text\n{lines}", "-shared", suffix=".s", name="libmany.so")
+    started = time.process_time()
+    (found,) = Binary.open(path).functions("f12345")
+    assert time.process_time() - started < 0.5
+    assert found.address == symbols(path)["f12345"]
+    started = time.process_time()
+    assert len(Binary.open(path).functions("f1*")) == 11_111
+    with pytest.raises(NoSuchFunction, match="nearest: "):
+        Binary.open(path).functions("g12345")
+    assert time.process_time() - started < 2

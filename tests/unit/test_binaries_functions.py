@@ -131,6 +131,39 @@ def test_a_line_that_was_inlined_has_a_place_in_each_caller(tmp_path: Path) -> N
     assert {each.name.partition("+")[0] for each in found} == {"helper", "main"}
 
 
+@pytest.mark.parametrize("flags", [("-g", "-O2"), ("-gdwarf-4", "-O3"), ("-g", "-O0", "-no-pie")])
+def test_all_lines_are_where_readelf_has_their_statements(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    path = compiled(tmp_path, EXP, *flags)
+    expected: dict[int, set[int]] = {}
+    for row in run("readelf", "--debug-dump=decodedline", path).splitlines():
+        match = re.match(r"exp\.c +(\d+) +(0x\w+|0) .*x", row)
+        if match:
+            expected.setdefault(int(match[1]), set()).add(int(match[2], 16))
+    assert len(expected) > 8
+    for line in range(1, EXP.count("\n") + 1):
+        if line in expected:
+            ours = {each.address for each in Binary.open(path).functions(f"exp.c:{line}")}
+            assert ours <= expected[line]
+            assert min(ours) == min(expected[line])
+        else:
+            with pytest.raises(NoSuchFunction, match="has no code of its own"):
+                Binary.open(path).functions(f"exp.c:{line}")
+
+
+def test_a_line_of_what_the_linker_left_out_is_not_there(tmp_path: Path) -> None:
+    source = EXP.replace("int counter = 7;", "int counter = 7;\nint unused(int x) { return always(x) / 3; }")
+    path = compiled(tmp_path, source, "-g", "-O2", "-ffunction-sections", "-Wl,--gc-sections")
+    assert "unused" not in symbols(path)
+    number = 1 + next(at for at, line in enumerate(EXP.split("\n")) if " always(int x)" in line)
+    assert {each.name.partition("+")[0] for each in Binary.open(path).functions(f"exp.c:{number}")} == {
+        "helper",
+        "main",
+    }
+    number = 1 + next(at for at, line in enumerate(source.split("\n")) if "int unused" in line)
+    with pytest.raises(NoSuchFunction, match="has no code of its own"):
+        Binary.open(path).functions(f"exp.c:{number}")
+
+
 def test_debug_information_may_be_in_a_file_of_its_own(tmp_path: Path) -> None:
     path = compiled(tmp_path, EXP, "-g", "-O2")
     address = symbols(path)["helper"]
@@ -263,6 +296,13 @@ def test_where_a_function_was_inlined_is_counted(tmp_path: Path) -> None:
     assert Binary.open(compiled(tmp_path, EXP, "-O2")).functions("sometimes")[0].inlined_at is None
 
 
+def test_a_name_that_is_the_end_of_another_is_found(tmp_path: Path) -> None:
+    source = EXP.replace("int counter = 7;", "int only_sometimes = 7;")
+    path = compiled(tmp_path, source, "-g", "-O2", "-Wl,-O2")
+    assert Binary.open(path).inlined_into("sometimes") == {"main": 1}
+    assert Binary.open(path).functions("sometimes")
+
+
 def test_inlining_of_many_functions_is_counted_in_one_pass(tmp_path: Path) -> None:
     for source, suffix in ((EXP, ".c"), (MEMBERS, ".cpp")):
         binary = Binary.open(compiled(tmp_path, source, "-g", "-O2", suffix=suffix))
@@ -349,6 +389,18 @@ def test_a_file_that_did_not_change_is_read_once(tmp_path: Path) -> None:
 def test_its_machine_and_word_are_told(tmp_path: Path) -> None:
     binary = Binary.open(compiled(tmp_path, EXP))
     assert (binary.machine, binary.word) == ({"x86_64": "x86-64"}.get(os.uname().machine, os.uname().machine), 8)
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="only such machines run these programs too")
+@pytest.mark.parametrize("flags", [("-nostdlib", "-Wl,-e,f"), ("-shared", "-fPIC", "-nostdlib", "-s")])
+def test_a_32_bit_program_is_read(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    source = "int g(int x) { return x; }\nint f(int x) { return g(x) + 1; }\n"
+    path = compiled(tmp_path, source, "-m32", "-O0", "-fno-pic" if "-shared" not in flags else "-O1", *flags)
+    binary = Binary.open(path)
+    assert (binary.machine, binary.word) == ("i386", 4)
+    (found,) = binary.functions("g")
+    address = symbols(path, *(["-D"] if "-shared" in flags else []))["g"]
+    assert (found.address, found.offset) == (address, offset_of(path, address))
 
 
 def test_no_descriptor_stays_behind(tmp_path: Path) -> None:

@@ -106,7 +106,6 @@ class Functions:
         attached = self._by_id.get(hit.spec)
         if attached is None:
             return  # of a probe that another session of this very process holds
-        attached.told += 1
         self.store.take(hit, fields["window"], (fields["host_pid"], fields["start_ns"]), returns=attached.returns)
 
     def of(self, window: Window) -> list[Arming]:

@@ -109,7 +109,7 @@ class FunctionWorld(World):
         actor: Actor,
         *,
         place: int = 0,
-        told: bool = True,
+        told: bool | None = True,
         passed: bool = True,
         no_frame: bool = False,
         **values: Any,
@@ -120,6 +120,8 @@ class FunctionWorld(World):
             if not probe.wanted or not self.session.window:
                 continue
             probe.hits += 1
+            if told is not None:
+                probe.told += 1
             if told:
                 self._tell(actor, probe, at, at, pickle.dumps(values), place=place, cut=not passed, no_frame=no_frame)
         return at
@@ -132,7 +134,6 @@ class FunctionWorld(World):
                 self._tell(actor, probe, at, entered_ns, pickle.dumps(result), is_return=True)
 
     def _tell(self, actor: Actor, probe: FakeProbe, at: int, entered_ns: int, data: bytes, **more: Any) -> None:
-        probe.told += 1
         flags = {"place": 0, "is_return": False, "no_frame": False, "cut": False, **more}
         hit = ProbeHit(
             spec=probe.id,

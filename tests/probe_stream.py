@@ -6,9 +6,11 @@ import contextlib
 import os
 import struct
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from pytest_ebpf.broker import launch
 from pytest_ebpf.engine.attached import AttachedProbe, ProbeRequest
@@ -19,7 +21,6 @@ from pytest_ebpf.probes.spec import Base, Fetch, FetchKind, Place, ProbeHit, Spe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # Words of the structure that the kernel hands over: struct pt_regs, struct user_pt_regs.
 ARGUMENTS = (14, 13, 12, 11, 9, 8) if probe_layouts().enums["word"]["WORDS"] == 21 else tuple(range(8))
@@ -28,9 +29,14 @@ SIGNED = struct.Struct("<q")
 
 def offset_of(path: str | Path, symbol: str) -> int:
     """Where a function begins in its file."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         elf = ELFFile(file)
-        address = elf.get_section_by_name(".symtab").get_symbol_by_name(symbol)[0]["st_value"]
+        symbols = elf.get_section_by_name(".symtab")
+        assert isinstance(symbols, SymbolTableSection)
+        found = symbols.get_symbol_by_name(symbol)
+        if not found:
+            raise LookupError(symbol)
+        address = found[0]["st_value"]
         for segment in elf.iter_segments("PT_LOAD"):
             if segment["p_vaddr"] <= address < segment["p_vaddr"] + segment["p_filesz"]:
                 return int(address - segment["p_vaddr"] + segment["p_offset"])

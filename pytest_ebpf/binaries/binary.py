@@ -19,7 +19,7 @@ from pytest_ebpf.binaries.roots import inside
 from pytest_ebpf.binaries.symbols import STB_GLOBAL, STB_WEAK, STT_GNU_IFUNC, STT_NOTYPE, Symbol, tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from elftools.dwarf.dwarfinfo import DWARFInfo
 
@@ -192,6 +192,15 @@ class Binary:
         with reading(self.dwarf_path or "", "debug information (DWARF)"):
             return None if self._inlines is None else self._inlines.into(name)
 
+    def inlined_among(self, names: Collection[str]) -> dict[str, int] | None:
+        """Tell at how many places the code of each of many functions (symbols) was put into others.
+
+        Those that never were are left out. None if there is no debug information. All of it is read once: faster
+        than `inlined_into` from a hundred functions on.
+        """
+        with reading(self.dwarf_path or "", "debug information (DWARF)"):
+            return None if self._inlines is None else self._inlines.counts(names)
+
     @functools.cached_property
     def _inlines(self) -> Inlines | None:
         from pytest_ebpf.binaries.inlines import Inlines  # noqa: PLC0415 - only of who asks
@@ -255,6 +264,8 @@ class Binary:
         offset = self._elf.code_offset_of(address)
         if offset is None:
             missing.refuse_address(self, address, wanted)
+        if self.machine == "aarch64" and address % 4:
+            raise NoSuchFunction(f"{self._elf.shown}: {wanted} is inside an instruction: on arm64 each has 4 bytes")
         covering = next(filter(None, (table.covering(address) for table in self._tables)), None)
         name, size = f"{address:#x}", 0
         if covering is not None:

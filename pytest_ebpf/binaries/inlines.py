@@ -15,7 +15,7 @@ from pytest_ebpf.binaries.entries import Entry, functions_of
 from pytest_ebpf.binaries.raw import section_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from elftools.dwarf.compileunit import CompileUnit
     from elftools.dwarf.dwarfinfo import DWARFInfo
@@ -28,7 +28,8 @@ _DEPTH = 8
 """Entries from one that only refers to that which has the name."""
 _ANYWHERE = 100
 """Texts that end in a name from which on all units are read."""
-_UNITS_KEPT = 2048
+_ENTRIES_KEPT = 200_000
+"""Of units that were read; an entry takes half a kilobyte."""
 UNKNOWN = "a function that the debug information does not name"
 
 
@@ -67,6 +68,22 @@ class Inlines:
             callers[UNKNOWN] = 1
         return dict(callers)
 
+    def counts(self, names: Collection[str]) -> dict[str, int]:
+        """Return at how many places the code of many functions was put into others, by symbol, in one pass."""
+        space = self._space
+        counts: Counter[str] = Counter()
+        told = set()
+        for unit in space.units:
+            for entry in space.functions(unit):
+                symbol = space.symbol_of(entry)
+                if symbol not in names:
+                    continue
+                if entry.tag == "inlined_subroutine":
+                    counts[symbol] += 1
+                elif space.was_inlined(entry.offset):
+                    told.add(symbol)
+        return {symbol: counts[symbol] or 1 for symbol in (*counts, *told)}
+
 
 class _Space:
     """The entries of one file."""
@@ -80,14 +97,15 @@ class _Space:
         self.shared: _Space | None = None
         """The file of what several files share (dwz(1))."""
         units = list(dwarf.iter_CUs())
-        self._units = [unit.cu_offset for unit in units]
+        self.units = [unit.cu_offset for unit in units]
+        """Where they begin."""
         self._sizes = {unit.dwarf_format() // 8 for unit in units}
         self._read: dict[int, dict[int, Entry]] = {}
         self._order: Literal["little", "big"] = "little" if dwarf.config.little_endian else "big"
 
     def unit_of(self, offset: int) -> int:
         """Return the unit (its offset) that an entry is in."""
-        return self._units[max(bisect.bisect_right(self._units, offset) - 1, 0)]
+        return self.units[max(bisect.bisect_right(self.units, offset) - 1, 0)]
 
     def units_at(self, places: Iterable[int]) -> set[int]:
         """Return the units that these bytes are in."""
@@ -96,8 +114,8 @@ class _Space:
     def functions(self, unit: int) -> Iterable[Entry]:
         """Return the functions and inlined calls of a unit."""
         if unit not in self._read:
-            while len(self._read) >= _UNITS_KEPT:
-                del self._read[next(iter(self._read))]
+            if sum(map(len, self._read.values())) > _ENTRIES_KEPT:
+                self._read.clear()
             self._read[unit] = {
                 each.offset: each for each in functions_of(self._unit(unit), self.data, self._abbreviations)
             }
@@ -133,11 +151,11 @@ class _Space:
             texts = _texts(self._texts, wanted)
             # Which unit has a text that is named by an index only reading the units tells.
             if any(text.to_bytes(4, self._order) in self._indexed for text in texts):
-                return set(self._units)
+                return set(self.units)
             if self.shared is not None:
                 texts += _texts(self.shared._texts, wanted)  # noqa: SLF001 - of its own kind
             if len(texts) > _ANYWHERE:
-                return set(self._units)
+                return set(self.units)
             for text in texts:
                 found |= self.units_at(self.places_of(text))
         return found
@@ -169,7 +187,7 @@ class _Space:
         return entry is not None and "inline" in entry.attributes and entry.attributes["inline"].raw in {1, 3}
 
     def _entry(self, offset: int | None) -> Entry | None:
-        if offset is None or not self._units:
+        if offset is None or not self.units:
             return None
         unit = self.unit_of(offset)
         self.functions(unit)

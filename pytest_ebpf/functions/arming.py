@@ -16,15 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["Arming", "Attached", "Missed"]
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Attached:
     """A probe that the broker has attached for this session."""
 
     probe: AttachedProbe
     returns: bool
     """Whether it tells of returns."""
-    told: int = 0
-    """Records of it that came."""
 
 
 class Missed(NamedTuple):
@@ -108,11 +106,9 @@ class Arming:
         store, at = self.window.history.functions.store, (self.window.first, self.window.last, self.since_ns)
         for index, (group, attached) in enumerate(zip(self.definition.groups, self.attached, strict=True)):
             hits, told = (now - then for now, then in zip(after[index], self._before[index], strict=True))
-            entries = sum(1 for _ in store.calls(attached.probe.id, *at))
-            missing = max(told - entries - store.returns(attached.probe.id, *at), 0)
             if group.spec.every > 1 or group.spec.cap:
-                left_out += max(hits - entries - missing, 0)
+                left_out += max(hits - told, 0)
             else:
-                missing = max(missing, hits - entries)
-            lost += missing
+                told = hits
+            lost += max(told - sum(1 for _ in store.calls(attached.probe.id, *at)), 0)
         return Missed(left_out, lost)

@@ -75,8 +75,9 @@ class FunctionAssertions:
         """Record the calls of a function in an executable or a library, from now to the window's end.
 
         Args:
-            target: Its path, its name (as a shell or the loader finds it), the pid of a process that runs it; or all
-                in one text: ``"./exp:accept_exp"``, ``"uprobe:./exp:accept_exp"``.
+            target: Its path; its name, as a shell or the loader finds it; a process that runs it (its pid, its
+                ``Popen``); a process and the name of a library that it has; or all in one text:
+                ``"./exp:accept_exp"``.
             function: Its name, also a demangled one; a pattern; an address (``"0x1139"``); or ``"file.c:17"``.
             types: Of its arguments in their order, as of ctypes; ``...``: what the debug information says.
             where: What must hold of the values for a call to count, such as ``"size > 1_000_000"``: the kernel

@@ -106,7 +106,6 @@ class Functions:
         attached = self._by_id.get(hit.spec)
         if attached is None:
             return  # of a probe that another session of this very process holds
-        attached.told += 1
         self.store.take(hit, fields["window"], (fields["host_pid"], fields["start_ns"]), returns=attached.returns)
 
     def of(self, window: Window) -> list[Arming]:
@@ -122,7 +121,7 @@ def _define(wanted: Wanted) -> Definition:
 
 def _key(wanted: Wanted) -> Hashable | None:
     """Return what two questions for the same have in common; None: look every time."""
-    if isinstance(wanted.target, int):
+    if isinstance(wanted.target, int | tuple):
         return None  # of a process, which is another the next time
     try:
         surroundings = os.getcwd(), *(os.environ.get(name) for name in _SEARCHED)  # noqa: PTH109 - short

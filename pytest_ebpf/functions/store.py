@@ -35,7 +35,6 @@ class FunctionStore:
     def __init__(self) -> None:
         self._calls: dict[int, list[RawFunctionCall]] = {}
         self._inside: dict[tuple[int, int, int], RawFunctionCall] = {}
-        self._returns: dict[int, list[tuple[int, int]]] = {}
         self.taken = 0
         """Records that came."""
 
@@ -51,7 +50,6 @@ class FunctionStore:
         self.taken += 1
         key = (hit.spec, hit.host_tid, hit.entered_ns)
         if hit.is_return:
-            self._returns.setdefault(hit.spec, []).append((window, hit.time_ns))
             call = self._inside.pop(key, None)
             if call is not None:
                 call.back = hit
@@ -67,10 +65,6 @@ class FunctionStore:
             call for call in self._calls.get(probe, ()) if first <= call.window <= last and call.hit.time_ns >= from_ns
         )
 
-    def returns(self, probe: int, first: int, last: int, from_ns: int = 0) -> int:
-        """Count the returns that a probe told of in these windows, also of calls that were entered earlier."""
-        return sum(first <= window <= last and at >= from_ns for window, at in self._returns.get(probe, ()))
-
     def forget(self, floor: int) -> None:
         """Drop the calls of windows before this one."""
         self._calls = {
@@ -79,6 +73,3 @@ class FunctionStore:
             if (kept := [call for call in calls if call.window >= floor])
         }
         self._inside = {key: call for key, call in self._inside.items() if call.window >= floor}
-        self._returns = {
-            probe: [each for each in returns if each[0] >= floor] for probe, returns in self._returns.items()
-        }

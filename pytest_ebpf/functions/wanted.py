@@ -87,13 +87,9 @@ class Wanted:
 
     def __str__(self) -> str:
         """Write it as `parse` reads it, without what is read."""
-        target = (
-            []
-            if self.target is None
-            else [os.fspath(self.target) if not isinstance(self.target, int) else str(self.target)]
-        )
-        parts = [self.kind, *target, *([self.provider] if self.provider else []), self.function]
-        return ":".join(map(str, parts))
+        target = self.target if isinstance(self.target, tuple) else (self.target,)
+        shown = "/".join(str(each) for each in target if each is not None)
+        return ":".join(filter(None, [self.kind, shown, self.provider, self.function]))
 
 
 def uprobe(  # noqa: PLR0913 - each has its name
@@ -111,8 +107,8 @@ def uprobe(  # noqa: PLR0913 - each has its name
     """Ask for the calls of a function in an executable or a library.
 
     Args:
-        target: Its path, its name (as a shell or the loader finds it), the pid of a process that runs it; or all in one
-            text: ``"./exp:accept_exp"``, ``"uprobe:./exp:accept_exp"``.
+        target: Its path; its name, as a shell or the loader finds it; a process that runs it (its pid, its ``Popen``);
+            a process and the name of a library that it has; or all in one text: ``"./exp:accept_exp"``.
         function: Its name, also a demangled one; a pattern; an address (``"0x1139"``); or ``"file.c:17"``.
         types: Of its arguments in their order, as of ctypes; ``...``: what the debug information says.
         where: What must hold of the values for a call to count, such as ``"size > 1_000_000"``: the kernel compares.
@@ -244,9 +240,16 @@ def _check_kind(wanted: Wanted, kind: str, text: str) -> None:
 
 
 def _target(target: Any) -> Any:
+    if isinstance(target, tuple) and len(target) == 2:  # noqa: PLR2004 - a process and a library of it
+        pid, name = _target(target[0]), _target(target[1])
+        if isinstance(pid, int) and not isinstance(name, int | tuple):
+            return pid, name
+    pid = getattr(target, "pid", None)  # of a subprocess.Popen, a Process
+    if isinstance(pid, int):
+        return pid
     if isinstance(target, bool) or not isinstance(target, str | os.PathLike | int) or not str(target):
         raise UsageError(
-            f"a target is an executable or a library, by its path or name, or the pid of a process, not {target!r}"
+            f"a target is an executable or a library, by its path or name, or a process that runs it, not {target!r}"
         )
     return target
 

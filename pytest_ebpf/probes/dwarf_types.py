@@ -19,6 +19,7 @@ from pytest_ebpf.probes.types import (
     Slice,
     Structure,
     Type,
+    alignment_by,
     spelled,
 )
 from pytest_ebpf.syscalls.flags import EnumSet
@@ -78,7 +79,7 @@ class DwarfTypes:
     def __init__(self, dwarf: DWARFInfo, *, x87: bool = True) -> None:
         self._dwarf = dwarf
         self._x87 = x87
-        self._known: dict[int, Type] = {}
+        self._known: dict[tuple[int, int], Type] = {}
         self._definitions: dict[tuple[str, ...], DIE] | None = None
 
     def of(self, die: DIE) -> Type | None:
@@ -94,9 +95,10 @@ class DwarfTypes:
             if "DW_AT_type" not in die.attributes:
                 return None
             die = die.get_DIE_from_attribute("DW_AT_type")
-        if die.offset not in self._known:
-            self._known[die.offset] = self._convert(die)
-        return self._known[die.offset]
+        place = id(die.stream), die.offset  # .debug_types of DWARF 4 is a section of its own
+        if place not in self._known:
+            self._known[place] = self._convert(die)
+        return self._known[place]
 
     def _convert(self, die: DIE) -> Type:  # noqa: PLR0911 - a table of types
         if die.tag == "DW_TAG_base_type":
@@ -182,7 +184,7 @@ class DwarfTypes:
         if _is_rust(die) and name_of(die).startswith(("&str", "&[", "&mut [")):
             return self._slice(die)
         fields = tuple(self._fields(die))
-        alignment = value_of(die, "DW_AT_alignment") or _alignment(fields, _size(die))
+        alignment = value_of(die, "DW_AT_alignment") or alignment_by(fields, _size(die))
         return Structure(name, _size(die), alignment, fields, self._is_passed_by_reference(die, fields))
 
     def _slice(self, die: DIE) -> Slice:
@@ -307,16 +309,6 @@ def _field(die: DIE, kind: Type, offset: int) -> Field:
     return Field(name_of(die), kind, first // 8, first % 8, bits)
 
 
-def _alignment(fields: tuple[Field, ...], size: int) -> int:
-    """Return the alignment that a structure has by its fields. DWARF does not say which are packed: it shows."""
-    plain = [field for field in fields if field.bit_size is None]
-    misplaced = [field for field in plain if field.offset % field.type.alignment]
-    if any(not isinstance(field.type, Structure) for field in misplaced):
-        return 1
-    largest = max((field.type.alignment for field in fields if field not in misplaced), default=1)
-    return 1 if size % largest else largest
-
-
 def _counts(die: DIE) -> list[int | None]:
     """Return how many items each dimension has; None: that is not known, or only at run time."""
     counts: list[int | None] = []
@@ -341,9 +333,9 @@ def _shown(die: DIE | None) -> str:
     name = name_of(die)
     if name:
         return f"{_COMPOUND.get(str(die.tag), 'enum' if die.tag == 'DW_TAG_enumeration_type' else '')} {name}".strip()
-    if "DW_AT_type" not in die.attributes:
-        return "void" if die.tag != "DW_TAG_subroutine_type" else "function"
-    inner = _shown(die.get_DIE_from_attribute("DW_AT_type"))
-    if die.tag == "DW_TAG_const_type":
-        return f"const {inner}"
-    return f"{inner} {_POINTERS[die.tag]}" if die.tag in _POINTERS else inner
+    if die.tag == "DW_TAG_subroutine_type":
+        return "function"
+    inner = _shown(die.get_DIE_from_attribute("DW_AT_type") if "DW_AT_type" in die.attributes else None)
+    if die.tag in _POINTERS:
+        return f"{inner} {_POINTERS[die.tag]}"
+    return f"const {inner}" if die.tag == "DW_TAG_const_type" and not inner.endswith("*") else inner

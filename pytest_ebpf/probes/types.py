@@ -31,6 +31,7 @@ __all__ = [
     "Slice",
     "Structure",
     "Type",
+    "alignment_by",
     "pointer",
     "points_further",
     "spelled",
@@ -246,6 +247,16 @@ def string(limit: int = STRING_LIMIT) -> PointerTo:
     return pointer(Chars(limit), "char *")
 
 
+def alignment_by(fields: tuple[Field, ...], size: int) -> int:
+    """Return the alignment that a structure has by its fields. Which are packed, debug information does not say."""
+    plain = [field for field in fields if field.bit_size is None]
+    misplaced = [field for field in plain if field.offset % field.type.alignment]
+    if any(not isinstance(field.type, Structure) for field in misplaced):
+        return 1
+    largest = max((field.type.alignment for field in fields if field not in misplaced), default=1)
+    return 1 if size % largest else largest
+
+
 def points_further(kind: Type) -> bool:
     """Whether a value of this type has parts that are read for themselves."""
     if isinstance(kind, Array):
@@ -253,6 +264,14 @@ def points_further(kind: Type) -> bool:
     if isinstance(kind, Structure):
         return any(points_further(field.type) for field in kind.fields)
     return isinstance(kind, PointerTo | Slice | Chars | Bytes)
+
+
+def _dimensions(kind: Array) -> tuple[Type, list[int | None]]:
+    item, counts = kind.item, [kind.count]
+    while isinstance(item, Array):
+        counts.append(item.count)
+        item = item.item
+    return item, counts
 
 
 def spelled(kind: Type | None) -> str:  # noqa: PLR0911 - a table
@@ -264,7 +283,8 @@ def spelled(kind: Type | None) -> str:  # noqa: PLR0911 - a table
     if isinstance(kind, Character):
         return "char" if kind.size == 1 else f"char{kind.size * 8}"
     if isinstance(kind, Array):
-        return f"{spelled(kind.item)}[{'' if kind.count is None else kind.count}]"
+        item, counts = _dimensions(kind)
+        return spelled(item) + "".join(f"[{'' if count is None else count}]" for count in counts)
     if isinstance(kind, Bytes):
         return f"bytes[{kind.length}]"
     if isinstance(kind, Boolean | Chars | Slice | None):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +16,21 @@ from pytest_ebpf.probes.spec import Filter, Op, Spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 COUNT = Spec(fetches=(value(0), value(1)))
+OTHER = """\
+import subprocess, sys
+from pathlib import Path
+sys.path[:0] = sys.argv[3:]
+import probe_stream
+from test_probe_gates import COUNT
+with probe_stream.probing(Path(sys.argv[1])) as probes:
+    probe = probes.attach(COUNT, sys.argv[2], "take_numbers")
+    print(probe.shared, flush=True)
+    input()
+    subprocess.run([sys.argv[2], "all", "5"], check=True)
+    print(len(probes.hits()), probe.hits)
+"""
 
 
 @pytest.fixture
@@ -69,8 +82,8 @@ def test_a_filter_lets_through_what_it_says(
         (2, False, Op.GREATER, 0xFFFE, True),
     ],
 )
-def test_a_filter_compares_as_many_bytes_with_the_sign_that_they_have(  # noqa: PLR0913 - a table
-    width: int, signed: bool, operation: Op, compared: int, holds: bool, probes: Probing, probed: str
+def test_a_filter_compares_as_many_bytes_with_the_sign_that_they_have(
+    *, width: int, signed: bool, operation: Op, compared: int, holds: bool, probes: Probing, probed: str
 ) -> None:
     filters = (Filter(0, operation, compared, width=width, signed=signed),)
     probes.attach(Spec(fetches=(value(0), value(1)), filters=filters), probed, "take_numbers")
@@ -129,23 +142,10 @@ def test_nothing_is_told_or_counted_outside_a_window_or_while_it_is_not_wanted(p
 
 
 def test_each_session_is_told_of_its_own_processes_alone(call_broker: Path, probed: str, tmp_path: Path) -> None:
-    script = (
-        "import os, subprocess, sys\n"
-        "sys.path[:0] = sys.argv[3:]\n"
-        "from pathlib import Path\n"
-        "import probe_stream\n"
-        "from test_probe_gates import COUNT\n"
-        "with probe_stream.probing(Path(sys.argv[1])) as probes:\n"
-        "    probe = probes.attach(COUNT, sys.argv[2], 'take_numbers')\n"
-        "    print(probe.shared, flush=True)\n"
-        "    input()\n"
-        "    subprocess.run([sys.argv[2], 'all', '5'], check=True)\n"
-        "    print(len(probes.hits()), probe.hits)\n"
-    )
-    (tmp_path / "other.py").write_text(script)
-    folders = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(__file__))]  # noqa: PTH120
-    python = [os.sys.executable, str(tmp_path / "other.py"), str(call_broker), probed, *folders]  # type: ignore[attr-defined]
-    # Before this session, so that it is not one of its processes.
+    (tmp_path / "other.py").write_text(OTHER)
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    # No descendant of ours: the session that is opened here would take it over.
+    python = ["setsid", "-f", sys.executable, str(tmp_path / "other.py"), str(call_broker), probed, *folders]
     with subprocess.Popen(python, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout
         assert other.stdout.readline() == "False\n"
@@ -203,9 +203,9 @@ def test_each_record_that_does_not_fit_is_counted(call_broker: Path, probed: str
         with probes.session._draining():  # nobody else does: the broker waits
             subprocess.run([probed, "all", "5000"], check=True)
         told, lost = len(probes.hits()), probes.session.counters()
+        assert (probe.hits, probe.told) == (5000, 5000)
     structs = layouts().structs
     size = structs["probe_record"].size + 2 * (structs["probe_piece"].size + 8)
-    assert (probe.hits, probe.told) == (5000, 5000)
     assert 0 < told < 5000
     # What else was lost is the process's end.
     assert lost["lost_records"] - (5000 - told) in {0, 1}
@@ -213,13 +213,10 @@ def test_each_record_that_does_not_fit_is_counted(call_broker: Path, probed: str
 
 
 def test_the_same_probe_is_attached_once_for_as_many_as_ask(call_broker: Path, probes: Probing, probed: str) -> None:
+    broker = probes.session._connection.status().pid  # type: ignore[attr-defined]
+
     def links() -> int:
-        found = 0
-        broker = probes.session._connection.status().pid  # type: ignore[attr-defined]
-        for descriptor in os.listdir(f"/proc/{broker}/fdinfo"):  # noqa: PTH208
-            with open(f"/proc/{broker}/fdinfo/{descriptor}") as file:
-                found += "link_type" in file.read()
-        return found
+        return sum("link_type" in each.read_text() for each in Path(f"/proc/{broker}/fdinfo").iterdir())
 
     before = links()
     first = probes.attach(COUNT, probed, "take_numbers", "take_count")

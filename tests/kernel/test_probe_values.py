@@ -64,7 +64,7 @@ def test_strings_structures_and_buffers_are_what_they_point_to(probes: Probing, 
 
 @pytest.mark.parametrize(("size", "cut"), [(5, True), (8, True), (9, False), (10, False), (16382, False)])
 def test_a_string_that_is_longer_than_it_may_be_is_cut_and_says_so(
-    size: int, cut: bool, probes: Probing, probed: str
+    *, size: int, cut: bool, probes: Probing, probed: str
 ) -> None:
     probes.attach(Spec(fetches=(text(0, size),)), probed, "take_text")
     subprocess.run([probed, "all"], check=True)

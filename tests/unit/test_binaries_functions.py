@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,6 +129,39 @@ def test_a_line_that_was_inlined_has_a_place_in_each_caller(tmp_path: Path) -> N
     number = 1 + next(at for at, line in enumerate(EXP.split("\n")) if " always(int x)" in line)
     found = Binary.open(path).functions(f"exp.c:{number}")
     assert {each.name.partition("+")[0] for each in found} == {"helper", "main"}
+
+
+@pytest.mark.parametrize("flags", [("-g", "-O2"), ("-gdwarf-4", "-O3"), ("-g", "-O0", "-no-pie")])
+def test_all_lines_are_where_readelf_has_their_statements(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    path = compiled(tmp_path, EXP, *flags)
+    expected: dict[int, set[int]] = {}
+    for row in run("readelf", "--debug-dump=decodedline", path).splitlines():
+        match = re.match(r"exp\.c +(\d+) +(0x\w+|0) .*x", row)
+        if match:
+            expected.setdefault(int(match[1]), set()).add(int(match[2], 16))
+    assert len(expected) > 8
+    for line in range(1, EXP.count("\n") + 1):
+        if line in expected:
+            ours = {each.address for each in Binary.open(path).functions(f"exp.c:{line}")}
+            assert ours <= expected[line]
+            assert min(ours) == min(expected[line])
+        else:
+            with pytest.raises(NoSuchFunction, match="has no code of its own"):
+                Binary.open(path).functions(f"exp.c:{line}")
+
+
+def test_a_line_of_what_the_linker_left_out_is_not_there(tmp_path: Path) -> None:
+    source = EXP.replace("int counter = 7;", "int counter = 7;\nint unused(int x) { return always(x) / 3; }")
+    path = compiled(tmp_path, source, "-g", "-O2", "-ffunction-sections", "-Wl,--gc-sections")
+    assert "unused" not in symbols(path)
+    number = 1 + next(at for at, line in enumerate(EXP.split("\n")) if " always(int x)" in line)
+    assert {each.name.partition("+")[0] for each in Binary.open(path).functions(f"exp.c:{number}")} == {
+        "helper",
+        "main",
+    }
+    number = 1 + next(at for at, line in enumerate(source.split("\n")) if "int unused" in line)
+    with pytest.raises(NoSuchFunction, match="has no code of its own"):
+        Binary.open(path).functions(f"exp.c:{number}")
 
 
 def test_debug_information_may_be_in_a_file_of_its_own(tmp_path: Path) -> None:
@@ -262,6 +296,22 @@ def test_where_a_function_was_inlined_is_counted(tmp_path: Path) -> None:
     assert Binary.open(compiled(tmp_path, EXP, "-O2")).functions("sometimes")[0].inlined_at is None
 
 
+def test_a_name_that_is_the_end_of_another_is_found(tmp_path: Path) -> None:
+    source = EXP.replace("int counter = 7;", "int only_sometimes = 7;")
+    path = compiled(tmp_path, source, "-g", "-O2", "-Wl,-O2")
+    assert Binary.open(path).inlined_into("sometimes") == {"main": 1}
+    assert Binary.open(path).functions("sometimes")
+
+
+def test_inlining_of_many_functions_is_counted_in_one_pass(tmp_path: Path) -> None:
+    for source, suffix in ((EXP, ".c"), (MEMBERS, ".cpp")):
+        binary = Binary.open(compiled(tmp_path, source, "-g", "-O2", suffix=suffix))
+        names = {"sometimes", "always", "helper", "accept_exp", "_ZN4Shop4sellEi", "_ZN4Shop3askEv", "main"}
+        alone = {name: sum((binary.inlined_into(name) or {}).values()) for name in names}
+        assert binary.inlined_among(names) == {name: count for name, count in alone.items() if count}
+    assert Binary.open(compiled(tmp_path, EXP)).inlined_among({"main"}) is None
+
+
 def test_inlining_by_clang_is_found(tmp_path: Path) -> None:
     source = tmp_path / "exp.c"
     source.write_text(EXP)
@@ -341,6 +391,18 @@ def test_its_machine_and_word_are_told(tmp_path: Path) -> None:
     assert (binary.machine, binary.word) == ({"x86_64": "x86-64"}.get(os.uname().machine, os.uname().machine), 8)
 
 
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="only such machines run these programs too")
+@pytest.mark.parametrize("flags", [("-nostdlib", "-Wl,-e,f"), ("-shared", "-fPIC", "-nostdlib", "-s")])
+def test_a_32_bit_program_is_read(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    source = "int g(int x) { return x; }\nint f(int x) { return g(x) + 1; }\n"
+    path = compiled(tmp_path, source, "-m32", "-O0", "-fno-pic" if "-shared" not in flags else "-O1", *flags)
+    binary = Binary.open(path)
+    assert (binary.machine, binary.word) == ("i386", 4)
+    (found,) = binary.functions("g")
+    address = symbols(path, *(["-D"] if "-shared" in flags else []))["g"]
+    assert (found.address, found.offset) == (address, offset_of(path, address))
+
+
 def test_no_descriptor_stays_behind(tmp_path: Path) -> None:
     path = compiled(tmp_path, EXP)
     script = (
@@ -369,3 +431,20 @@ def test_what_go_linked_is_told(tmp_path: Path, section: str) -> None:
     start = ".globl main\n.type main, @function\nmain: ret\n"
     assert Binary.open(compiled(tmp_path, start + section, suffix=".s")).is_go
     assert not Binary.open(compiled(tmp_path, start, suffix=".s")).is_go
+
+
+def test_one_of_many_thousand_functions_is_found_in_no_time(tmp_path: Path) -> None:
+    lines = "".join(
+        f".globl f{number}\n.type f{number}, @function\nf{number}: ret\n.size f{number}, 1\n"
+        for number in range(30_000)
+    )
+    path = compiled(tmp_path, f".text\n{lines}", "-shared", suffix=".s", name="libmany.so")
+    started = time.process_time()
+    (found,) = Binary.open(path).functions("f12345")
+    assert time.process_time() - started < 0.5
+    assert found.address == symbols(path)["f12345"]
+    started = time.process_time()
+    assert len(Binary.open(path).functions("f1*")) == 11_111
+    with pytest.raises(NoSuchFunction, match="nearest: "):
+        Binary.open(path).functions("g12345")
+    assert time.process_time() - started < 2

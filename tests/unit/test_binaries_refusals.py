@@ -277,6 +277,16 @@ def test_an_address_outside_the_code_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_an_address_inside_an_instruction_of_arm64_is_refused(tmp_path: Path) -> None:
+    path = compiled(tmp_path, EXP)
+    data = bytearray(path.read_bytes())
+    data[18] = 183
+    path.write_bytes(data)
+    with pytest.raises(NoSuchFunction) as error:
+        Binary.open(path, any_machine=True).functions("0x1102")
+    assert str(error.value) == f"{path}: 0x1102 is inside an instruction: on arm64 each has 4 bytes"
+
+
 def test_a_line_without_code_names_its_neighbours(tmp_path: Path) -> None:
     path = compiled(tmp_path, EXP, "-g", "-O0")
     assert refusal(NoSuchFunction, path, "exp.c:14") == (

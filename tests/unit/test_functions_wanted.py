@@ -121,7 +121,7 @@ SUCH_AS = (
         (lambda: uprobe("./exp", ""), "a function is named by a text, such as 'accept_exp', not by ''"),
         (
             lambda: uprobe(1.5, "f"),
-            "a target is an executable or a library, by its path or name, or the pid of a process, not 1.5",
+            "a target is an executable or a library, by its path or name, or a process that runs it, not 1.5",
         ),
         (
             lambda: uprobe("./exp", "f", every=0),

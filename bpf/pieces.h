@@ -54,12 +54,6 @@ static __always_inline struct piece *the_piece(void)
 	return bpf_map_lookup_elem(&pieces, &zero);
 }
 
-/* What the turns of a loop work on. */
-struct turn {
-	struct piece *piece;
-	struct pending_call *call;
-};
-
 /* What read_piece() says that is no length. */
 #define UNREADABLE -1
 #define LONG -2 /* longer than there is room for */

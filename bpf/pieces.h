@@ -69,8 +69,11 @@ static __always_inline long read_piece(const struct piece *piece, void *to, cons
 		return UNREADABLE;
 	if (piece->string) {
 		got = bpf_probe_read_user_str(to, room, (void *)piece->address);
-		if (got <= 0)
+		if (got < 0)
 			return UNREADABLE;
+		/* 6.1 says 0 of an empty one: strncpy_from_user_nofault(), mm/maccess.c. */
+		if (!got)
+			got = 1;
 		return got < room ? got - 1 : LONG;
 	}
 	if (length > piece->limit)

@@ -58,10 +58,12 @@ def run(
         kernel = kernels.kernel(version)
         initramfs(folder / "initramfs", kernel.modules)
         qemu = [
+            *("setpriv", "--pdeathsig", "KILL"),  # else it goes on when this run is killed
             *("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", str(MEMORY)),
             *("-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{folder / 'console'}"),
             *("-kernel", str(kernel.image), "-initrd", str(folder / "initramfs")),
-            *("-append", "console=ttyS0 quiet panic=-1"),
+            # The clock and the mitigations cost an emulated processor much.
+            *("-append", "console=ttyS0 quiet panic=-1 tsc=reliable mitigations=off"),
             *("-virtfs", "local,mount_tag=host,path=/,readonly=on,security_model=none,multidevs=remap"),
             *("-virtfs", f"local,mount_tag=shared,path={shared},security_model=none"),
         ]

@@ -88,6 +88,7 @@ def script(command: Sequence[str], environment: Mapping[str, str]) -> str:
         "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/tmp",  # noqa: S108 - the guest's own
         "LANG": "C.UTF-8",
+        "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/hypothesis",  # noqa: S108 - likewise
         "PYTHONDONTWRITEBYTECODE": "1",
         **environment,
     }

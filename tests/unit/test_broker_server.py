@@ -214,12 +214,12 @@ def test_a_forked_child_cannot_use_its_parents_connection(broker: brokers.Broker
         (b"\x00\xff", "the message is no JSON"),
         (b"[" * 4000, "the message is no JSON"),
         (b"[]", "the message is no JSON object"),
-        ({}, "the broker knows no request None; it knows open, calls, probe, unprobe, status, stop"),
-        ({"op": "exec"}, "the broker knows no request 'exec'; it knows open, calls, probe, unprobe, status, stop"),
-        ({"op": ["open"]}, "the broker knows no request ['open']; it knows open, calls, probe, unprobe, status, stop"),
+        ({}, "the broker knows no request None; it knows open, calls, probe, unprobe, returns, status, stop"),
+        ({"op": "exec"}, "the broker knows no request 'exec'; it knows open, calls, probe, unprobe, returns, status, stop"),
+        ({"op": ["open"]}, "the broker knows no request ['open']; it knows open, calls, probe, unprobe, returns, status, stop"),
         (
             {"op": "x" * 999},
-            f"the broker knows no request '{'x' * 39}; it knows open, calls, probe, unprobe, status, stop",
+            f"the broker knows no request '{'x' * 39}; it knows open, calls, probe, unprobe, returns, status, stop",
         ),
     ],
 )

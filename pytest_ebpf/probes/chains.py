@@ -58,10 +58,6 @@ class Chain:
             **more,
         )
 
-    def value_there(self) -> Fetch:
-        """Return what reads the eight bytes there as a value."""
-        return self.through("").fetch(FetchKind.VALUE)
-
 
 def chain_of(text: Text, machine: Machine, *, kernel: bool) -> Chain:
     """Return the address that a text gives.

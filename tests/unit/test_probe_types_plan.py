@@ -18,7 +18,7 @@ from pytest_ebpf.probes.machines import X86_64, machine
 from pytest_ebpf.probes.plan import Plan, plan
 from pytest_ebpf.probes.planner import Argument
 from pytest_ebpf.probes.spec import MAX_FETCHES, Base, Op
-from pytest_ebpf.probes.text_types import parse_text
+from pytest_ebpf.probes.text_types import Anchor, Text, parse_text
 from pytest_ebpf.probes.types import Array, Character, Field, Integer, Slice, Structure, pointer
 from pytest_ebpf.probes.values import UNREADABLE, Structured, Unreadable
 
@@ -253,6 +253,15 @@ def test_a_limit_that_cannot_be_read_is_refused(limit: int) -> None:
         with pytest.raises(UsageError) as caught:
             make(limit)
         assert str(caught.value) == f"1 to 16382 bytes can be read, not {limit}"
+
+
+def test_an_operand_may_have_an_index() -> None:
+    text = Text(
+        "4@8(%rdi,%rsi,4)", Integer(4, signed=True), Anchor("register", 0, "rdi", "rsi", 4), (8,), in_memory=True
+    )
+    task = Task(registers={RSI: 2})
+    task.registers[RDI] = task.put(bytes(16) + (-5).to_bytes(4, "little", signed=True))
+    assert values(plan({"it": text}, on=X86_64), task) == {"it": -5}
 
 
 # --- where= ---

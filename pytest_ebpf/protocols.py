@@ -75,5 +75,8 @@ class Session(Protocol):
     def attach(self, request: ProbeRequest, /) -> AttachedProbe:
         """Have a probe attached for the session; it is off."""
 
+    def returns_filtered(self) -> bool:
+        """Tell whether a seccomp filter can answer the system call that return probes work by; asks the broker."""
+
     def wait(self, timeout: float, /, *others: int) -> bool:
         """Block until there is something to pull (True), a descriptor is readable or `timeout` seconds are over."""

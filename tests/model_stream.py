@@ -84,6 +84,7 @@ class FakeSession:
         self.waits: list[float] = []
         self.pulls = 0
         self.probes: list[FakeProbe] = []
+        self.filtered = False
 
     def pull(self) -> bytes:
         self.pulls += 1
@@ -111,6 +112,9 @@ class FakeSession:
         probe = FakeProbe(len(self.probes) + 1, request)
         self.probes.append(probe)
         return probe
+
+    def returns_filtered(self) -> bool:
+        return self.filtered
 
     def wait(self, timeout: float, *others: int) -> bool:
         """Let the next thing happen that a test has put into `later`; then, nothing does until the time is over."""

@@ -160,6 +160,14 @@ class Client:
         body = self._ask({"op": "probe", "kind": kind, "name": name}, sent=descriptors).body
         return int(body["probe"]), bool(body["shared"])
 
+    def returns_filtered(self) -> bool:
+        """Ask whether a seccomp filter can answer the system call that return probes work by, on this kernel.
+
+        Raises:
+            BrokerDied: It is gone.
+        """
+        return bool(self._ask({"op": "returns"}).body["filtered"])
+
     def detach(self, probe: int) -> None:
         """Let go of a probe.
 

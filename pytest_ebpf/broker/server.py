@@ -174,6 +174,12 @@ class Server:
             raise BrokerError(f"this connection's session holds no probe {probe!r:.40}")
         return {}, ()
 
+    def _returns(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
+        """Say whether a seccomp filter can answer the call that return probes work by."""
+        from pytest_ebpf.engine.uretprobe import filters_answer  # noqa: PLC0415 - a run without probes pays nothing
+
+        return {"filtered": filters_answer()}, ()
+
     def _status(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
         """Say how the broker is."""
         return {
@@ -198,6 +204,7 @@ class Server:
         "calls": _calls,
         "probe": _probe,
         "unprobe": _unprobe,
+        "returns": _returns,
         "status": _status,
         "stop": _stop,
     }

@@ -51,6 +51,9 @@ class Connection(Protocol):
     def detach(self, probe: int) -> None:
         """Let go of a probe."""
 
+    def returns_filtered(self) -> bool:
+        """Ask whether a seccomp filter can answer the system call that return probes work by."""
+
     def raise_if_dead(self) -> None:
         """Raise `BrokerDied`, with the broker's last words, if it is gone."""
 
@@ -168,6 +171,14 @@ class Session:
             BrokerDied: Nobody is there to do it.
         """
         return self._attached().attach(request)
+
+    def returns_filtered(self) -> bool:
+        """Whether a seccomp filter can answer the system call that return probes work by: that crashes the program.
+
+        Raises:
+            BrokerDied: Nobody is there to answer.
+        """
+        return self._connection.returns_filtered()
 
     def detach(self, probe: AttachedProbe) -> None:
         """Let go of a probe before the session ends; safe to call again.

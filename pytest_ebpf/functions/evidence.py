@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_ebpf._values import Gap
-from pytest_ebpf.functions import reach
+from pytest_ebpf.functions import filtered, reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +66,7 @@ class Scope(NamedTuple):
                 "assert on the probe that was returned, or ask for one without where=",
             )
         yield from _missed(arming)
+        yield from filtered.gaps(arming)
         if not arming.definition.path:
             return
         if arming.replaced:

@@ -14,7 +14,7 @@ from pytest_ebpf.probes.arguments import Nowhere
 from pytest_ebpf.probes.ctypes_types import from_ctypes
 from pytest_ebpf.probes.machines import machine
 from pytest_ebpf.probes.planner import Argument
-from pytest_ebpf.probes.spec import NO_REGISTER, Place
+from pytest_ebpf.probes.spec import Place
 from pytest_ebpf.probes.text_types import Anchor, Text, is_text, parse_text
 from pytest_ebpf.probes.types import Chars, Float, Integer, pointer
 
@@ -129,16 +129,17 @@ def _start(operand: UsdtArgument, on: Machine) -> tuple[Anchor, tuple[int, ...]]
     """Return where the value of an operand is, and the offset of what is in memory; or why nobody can read it."""
     if operand.problem is not None:
         return operand.problem
-    if operand.index != NO_REGISTER or operand.shift:
-        return f"the operand {operand.text} is not followed"
     if operand.kind == "constant":
         return Anchor("constant", operand.constant), ()
-    name = next((name for name, word in on.registers.items() if word == operand.register), None)
+    names = {word: name for name, word in on.registers.items()}
+    name, index = names.get(operand.register), names.get(operand.index, "")
+    if operand.shift or (index and name is None):
+        return f"the operand {operand.text} is not followed"
     if operand.kind == "register":
         return Anchor("register", name=name or ""), ()
     if name is None:
         return Anchor("constant", operand.displacement), (0,)
-    return Anchor("register", name=name), (operand.displacement,)
+    return Anchor("register", name=name, index=index, scale=operand.scale), (operand.displacement,)
 
 
 def _rooted(name: str, text: Text, operands: Sequence[UsdtArgument], on: Machine) -> Asked:

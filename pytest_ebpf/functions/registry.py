@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING, Any
 
+from pytest_ebpf import procfs
 from pytest_ebpf.errors import UsageError
 from pytest_ebpf.functions.arming import Arming, Attached
 from pytest_ebpf.functions.store import FunctionStore
@@ -42,6 +44,12 @@ class Functions:
             UsageError: There is no such function, or it cannot be asked so.
             BrokerError: It cannot be attached.
         """
+        if wanted.returns is not None and self.returns_filtered and procfs.has_filter(os.getpid()):
+            raise UsageError(
+                "the return of a function cannot be probed here: this process runs under a seccomp filter, which on"
+                " this kernel answers the system call that return probes work by, and the programs would crash\n"
+                "  try     the entry alone, without returns=; or a kernel with commit cf6cb56ef244"
+            )
         definition, attached = self._find(wanted)
         for arming in self.armings:
             if arming.window is window and arming.definition is definition:
@@ -51,6 +59,11 @@ class Functions:
             each.probe.wanted = True
         self.armings.append(arming)
         return arming
+
+    @functools.cached_property
+    def returns_filtered(self) -> bool:
+        """Whether a seccomp filter can answer the system call that return probes work by."""
+        return self._history.session.returns_filtered()
 
     def _find(self, wanted: Wanted) -> tuple[Definition, tuple[Attached, ...]]:
         key = _key(wanted)

@@ -24,6 +24,9 @@ class Chain:
     register: int = NO_REGISTER
     offsets: tuple[int, ...] = (0,)
     constant: int = 0
+    index: int = NO_REGISTER
+    """Register that is added, times `scale`."""
+    scale: int = 1
     labels: tuple[str, ...] = ()
     """What is read on the way, as C would write it: one for each pointer."""
     late: bool = False
@@ -51,16 +54,14 @@ class Chain:
             base=self.base,
             register=self.register,
             constant=self.constant,
+            index=self.index,
+            scale=self.scale,
             offsets=self.offsets,
             size=size,
             at_return=self.late,
             kernel=self.kernel,
             **more,
         )
-
-    def value_there(self) -> Fetch:
-        """Return what reads the eight bytes there as a value."""
-        return self.through("").fetch(FetchKind.VALUE)
 
 
 def chain_of(text: Text, machine: Machine, *, kernel: bool) -> Chain:
@@ -91,13 +92,16 @@ def _start(anchor: Anchor, machine: Machine) -> Chain:
         on_stack = machine.stack + WORD * (anchor.number - len(machine.arguments))
         return Chain(Base.STACK, offsets=(on_stack,)).through(f"arg{anchor.number}")
     if anchor.kind == "register":
-        if anchor.name not in machine.registers:
-            raise UsageError(
-                f"{anchor.name} is no register of {machine.name}; these are: {', '.join(machine.registers)}"
-            )
-        return Chain(Base.REGISTER, machine.registers[anchor.name])
+        index = _register(anchor.index, machine) if anchor.index else NO_REGISTER
+        return Chain(Base.REGISTER, _register(anchor.name, machine), index=index, scale=anchor.scale)
     if anchor.kind == "result":
         return Chain(Base.RESULT, machine.results[0])
     if anchor.kind == "constant":
         return Chain(Base.CONSTANT, constant=anchor.number)
     return Chain(Base.STACK if anchor.kind == "stack" else Base.CONTEXT)
+
+
+def _register(name: str, machine: Machine) -> int:
+    if name not in machine.registers:
+        raise UsageError(f"{name} is no register of {machine.name}; these are: {', '.join(machine.registers)}")
+    return machine.registers[name]

@@ -107,10 +107,10 @@ class Cell:
         at, rest = divmod(self.offset, WORD)
         return None if rest or at >= len(self.words) else self.words[at]
 
-    def value(self) -> Fetch | None:
-        """Return what fetches this, a number, as a value; None: it cannot be fetched."""
+    def value(self, size: int) -> Fetch | None:
+        """Return what fetches this, a number of so many bytes; None: it cannot be fetched."""
         if self.address is not None:
-            return self.address.plus(self.offset).value_there()
+            return self.address.plus(self.offset).fetch(FetchKind.BYTES, size)
         word = self.pointee()
         return None if word is None else word.fetch(FetchKind.VALUE)
 
@@ -384,7 +384,7 @@ class Planner:
             memory = self._memory(cell, cell.there().fetch(FetchKind.BYTES, min(kind.size, kind.limit)))
             return Buffer(kind, memory)
         number, at = length or self._length(kind.length, cell)
-        fetch = at.value()
+        fetch = at.value(number.size)
         if fetch is None:
             raise UsageError(f"{at.name}, the length of {cell.name}, cannot be read")
         index = self.add(replace(fetch, at_return=cell.there().late))

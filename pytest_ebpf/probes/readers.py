@@ -114,7 +114,7 @@ class Words:
         for at, fetch in enumerate(self.fetches):
             piece = fetch if isinstance(fetch, Gap) else Memory(fetch, 0, "").piece(hit)
             if isinstance(piece, Piece):
-                data += piece.data
+                data += piece.data.ljust(8, b"\0")
             else:
                 data += bytes(8)
                 holes.append((at * 8, at * 8 + 8, piece or _NOT_TOLD))

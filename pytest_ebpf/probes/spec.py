@@ -54,7 +54,7 @@ class FetchKind(enum.IntEnum):
     VALUE = 0
     """The eight bytes of base and offset themselves; with steps, what they lead to."""
     BYTES = 1
-    """``size`` bytes from there."""
+    """``size`` bytes from there; up to eight of them are a value, for a filter or a length."""
     STRING = 2
     """The bytes from there up to a NUL, ``size`` at most."""
     BUFFER = 3

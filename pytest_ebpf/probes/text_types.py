@@ -55,6 +55,9 @@ class Anchor:
     """Of the argument, counted from 0; the constant."""
     name: str = ""
     """Of the register."""
+    index: str = ""
+    """Name of a register that is added, times `scale`: of operands of USDT, the text form has none."""
+    scale: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def filters_of(where: str, planner: Planner) -> tuple[Filter, ...]:
     try:
         tree = ast.parse(where.strip(), mode="eval").body
     except SyntaxError as error:
-        raise UsageError(f"where={where!r}: column {error.offset}: {error.msg}\n{_TRY}") from error
+        raise UsageError(f"where={where!r}: {error.msg}\n{_TRY}") from error
     filters = _Conditions(where, planner).of(tree)
     if len(filters) > MAX_FILTERS:
         raise UsageError(f"where={where!r}: the kernel compares {MAX_FILTERS} values at most, not {len(filters)}")
@@ -139,7 +139,7 @@ class _Conditions:
         name = ".".join(path)
         kind, cell = self._planner.locate(path)
         self._check(name, kind)
-        fetch = cell.value()
+        fetch = cell.value(kind.size)
         if fetch is None:
             self._fail(f"{name} begins within a register: the kernel compares whole ones")
         if fetch.at_return:
@@ -161,9 +161,7 @@ class _Conditions:
         if isinstance(kind, Float):
             self._fail(f"{name} is {spelled(kind)}: BPF programs cannot compute with a point")
         if isinstance(kind, Structure):
-            self._fail(
-                f"{name} is {spelled(kind)}: compare one of its fields: {', '.join(f.name for f in kind.fields)}"
-            )
+            self._fail(f"{name} is {spelled(kind)}: compare one of its fields")
         if not isinstance(kind, Integer | Boolean | Enumeration | Character | PointerTo) or kind.size > 8:  # noqa: PLR2004 - a register
             self._fail(f"{name} is {spelled(kind)}, which the kernel cannot compare")
 

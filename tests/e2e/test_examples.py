@@ -35,7 +35,7 @@ INVERSIONS = [
         'ebpf_trace.assert_called("accept_exp", num=2, name="keqing", count=1)',
         'ebpf_trace.assert_called("accept_exp", num=2, name="kequing", count=1)',
         [
-            r"E +AssertionError: expected 1 function call made: accept_exp, num=2, name='kequing'   \(0 of 3 matched\)$",
+            r"E +AssertionError: expected 1 function call made: accept_exp, num=2, name='kequing'   \(0 of 3 ",
             r'E +closest   \+\S+ m?s  \d+ accept_exp\(t=\{num=2, name="keqing"\}\)   ← differs: name$',
             r"E +name: b'keqing', asked 'kequing'$",
             r"E +└─ \d+ /.*exit 0",
@@ -48,8 +48,8 @@ INVERSIONS = [
         """ebpf_trace.assert_not_called("sqlite3_prepare_v2", sql=glob("*OR '1'*"))""",
         """ebpf_trace.assert_not_called("sqlite3_prepare_v2", sql=glob("*name = ?"))""",
         [
-            r"E +AssertionError: expected no function call made: sqlite3_prepare_v2, sql=glob\('\*name = \?'\)   \(1 of \d",
-            r'E +matched   \+\S+ m?s  \d+ sqlite3_prepare_v2\(db=0x\w+, sql="SELECT name FROM users WHERE name = \?"\)$',
+            r"E +AssertionError: expected no function call made: sqlite3_prepare_v2, sql=glob\('\*name = \?'\)   \(1 ",
+            r'E +matched   \+\S+ m?s  \d+ sqlite3_prepare_v2\(db=0x\w+, sql="SELECT name FROM users WHERE name = ',
         ],
     ),
     Inversion(

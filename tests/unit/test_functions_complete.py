@@ -268,3 +268,36 @@ def test_whose_calls_they_would_be_is_nobody() -> None:
     with pytest.raises(UsageError, match="no process goes by that"):
         trace.assert_not_called("accept_exp", process="epx")
     trace.assert_not_called("accept_exp", process="exp")
+
+
+def test_a_filter_may_have_crashed_who_returned() -> None:
+    world = FunctionWorld(calls=True)
+    world.session.filtered = True
+    trace = world.trace()
+    trace.uprobe("./exp", "accept_exp", returns=True)
+    exp = world.exp()
+    trace.assert_not_called("accept_exp")
+    tell(world, exp, "seccomp", (1, 0, 0x7FFE), 0)
+    world.exit(exp, signal=11)
+    assert because(lambda: trace.assert_not_called("accept_exp")) == [
+        (
+            "because   4101 ./exp (SIGSEGV) runs under a seccomp filter, which on this kernel answers the system call"
+            " that return probes work by: it may have crashed in accept_exp"
+        ),
+        "try       ask for the entry alone, without returns=; or use a kernel with commit cf6cb56ef244",
+    ]
+
+
+def test_under_a_filter_of_its_own_no_return_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = FunctionWorld()
+    world.session.filtered = True
+    monkeypatch.setattr("pytest_ebpf.procfs.has_filter", lambda pid: pid == os.getpid())
+    trace = world.trace()
+    trace.uprobe("./exp", "accept_exp")
+    with pytest.raises(UsageError) as caught:
+        trace.uprobe("./exp", "accept_exp", returns=True)
+    assert str(caught.value) == (
+        "the return of a function cannot be probed here: this process runs under a seccomp filter, which on this kernel"
+        " answers the system call that return probes work by, and the programs would crash\n"
+        "  try     the entry alone, without returns=; or a kernel with commit cf6cb56ef244"
+    )

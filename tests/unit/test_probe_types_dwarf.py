@@ -20,7 +20,7 @@ from pytest_ebpf.probes.dwarf_functions import signature_at
 from pytest_ebpf.probes.machines import X86_64
 from pytest_ebpf.probes.plan import plan
 from pytest_ebpf.probes.planner import Argument
-from pytest_ebpf.probes.types import Array, Field, PointerTo, Structure, Type, spelled
+from pytest_ebpf.probes.types import Array, Field, PointerTo, Slice, Structure, Type, spelled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -277,6 +277,29 @@ def test_a_copy_that_the_compiler_changed_has_no_arguments(tmp_path: Path) -> No
 
 def test_an_address_that_dwarf_does_not_know_gives_nothing(c_program: Program) -> None:
     assert signature_at(c_program.dwarf, 1, "nobody") is None
+
+
+def test_rust_s_str_is_a_slice_and_its_large_structures_are_passed_by_an_address(tmp_path: Path) -> None:
+    # What rustc writes: the language of the unit, and names that C cannot have.
+    source = """
+    struct __str { unsigned char *data_ptr; unsigned long length; };
+    struct wide { long a, b, c; };
+    long greet(struct __str name, struct wide w) { return w.a; }
+    int main(void) { return 0; }
+    """
+    require_command("gcc")
+    path = c_types.compiled(tmp_path, source, "-g", "-gdwarf-4")
+    data = bytearray(path.read_bytes().replace(b"__str\0", b"&str\0\0"))
+    with path.open("rb") as file:
+        elf: Any = ELFFile(file)
+        top = next(elf.get_dwarf_info().iter_CUs()).get_top_DIE()
+        data[elf.get_section_by_name(".debug_info")["sh_offset"] + top.attributes["DW_AT_language"].offset] = 0x1C
+    path.write_bytes(data)
+    program = Program(path)
+    (_, name), (_, wide) = program.signature("greet").arguments
+    assert name == Slice(1)
+    assert isinstance(wide, Structure)
+    assert wide.by_reference
 
 
 def test_corrupt_dwarf_is_a_clear_error(c_program: Program) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import fnmatch
 import functools
 import os
-import platform
 import re
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from pytest_ebpf.binaries import demangling, missing
 from pytest_ebpf.binaries.debugfiles import build_id_of, dwarf_of, separate_file
-from pytest_ebpf.binaries.elf import ET_CORE, ET_REL, PF_X, PT_LOAD, SHT_NOBITS, Elf
-from pytest_ebpf.binaries.errors import NoSuchFunction, NotABinary, OtherMachine, reading
+from pytest_ebpf.binaries.elf import Elf
+from pytest_ebpf.binaries.errors import NoSuchFunction, reading
 from pytest_ebpf.binaries.function import Function
 from pytest_ebpf.binaries.roots import inside
+from pytest_ebpf.binaries.suitable import check_kind, check_machine
 from pytest_ebpf.binaries.symbols import STB_GLOBAL, STB_WEAK, STT_GNU_IFUNC, STT_NOTYPE, Symbol, tables_of
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Binary"]
 
-_RUNS = {"x86_64": ("x86-64", "i386"), "aarch64": ("aarch64",)}
-"""Programs of which machines are probed on one (``uname -m``)."""
 _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]+")
 _LINE = re.compile(r"(.*\.\w+):(\d+)")
 _BEHIND = re.compile(r"(.+)\+(0[xX][0-9a-fA-F]+|\d+)")
@@ -50,6 +48,7 @@ class Binary:
         self._elf = elf
         self.root = root
         """Under which folder other files that belong to it are found."""
+        self._places: dict[int, str | None] = {}
         self.path = path
         """Where this process opens it."""
         self.identity = _identity(os.fstat(elf.stream.fileno()))
@@ -83,7 +82,7 @@ class Binary:
         key = (_identity(os.fstat(elf.stream.fileno())), path, root)
         found = _cache.get(key)
         if found is None:
-            _check_kind(elf)
+            check_kind(elf)
             found = _cache[key] = cls(elf, path, root)
             while len(_cache) > _CACHED:
                 _cache.popitem(last=False)
@@ -91,7 +90,7 @@ class Binary:
             _cache.move_to_end(key)
             elf.close()
         if not any_machine:
-            _check_machine(found.machine, shown)
+            check_machine(found.machine, shown)
         return found
 
     def __repr__(self) -> str:
@@ -230,6 +229,22 @@ class Binary:
         for table in self._tables:
             yield from (symbol for symbol in table if symbol.is_function)
 
+    def symbol_at(self, offset: int) -> str | None:
+        """Return what code at a place in the file belongs to (``main+0x1c``), as in a stack; None if not known."""
+        if offset not in self._places:
+            with reading(self._elf.shown, "symbols"):
+                address = self._elf.address_of(offset)
+                self._places[offset] = None if address is None else self._covering(address)[0]
+        return self._places[offset]
+
+    def _covering(self, address: int) -> tuple[str | None, int]:
+        """Return a place by the symbol that it is in, and how many bytes that has from there."""
+        found = next(filter(None, (table.covering(address) for table in self._tables)), None)
+        if found is None:
+            return None, 0
+        behind = address - found.address
+        return f"{found.name}+{behind:#x}" if behind else found.name, found.size - behind
+
     def clones(self, name: str) -> list[Symbol]:
         """Return the copies and parts that the compiler made of a function."""
         return [each for each in self._suffixed(name) if _CLONE.search(each.name, len(name))]
@@ -266,14 +281,17 @@ class Binary:
             missing.refuse_address(self, address, wanted)
         if self.machine == "aarch64" and address % 4:
             raise NoSuchFunction(f"{self._elf.shown}: {wanted} is inside an instruction: on arm64 each has 4 bytes")
-        covering = next(filter(None, (table.covering(address) for table in self._tables)), None)
-        name, size = f"{address:#x}", 0
-        if covering is not None:
-            behind = address - covering.address
-            name = f"{covering.name}+{behind:#x}" if behind else covering.name
-            size = covering.size - behind
+        name, size = self._covering(address)
         line = wanted if source == "line" else None
-        return Function(name=name, address=address, offset=offset, size=size, source=source, line=line, binary=self)
+        return Function(
+            name=name or f"{address:#x}",
+            address=address,
+            offset=offset,
+            size=size,
+            source=source,
+            line=line,
+            binary=self,
+        )
 
     def _named(self, wanted: str) -> list[Function]:
         name, at, version = wanted.partition("@")
@@ -366,30 +384,6 @@ def _rank(symbol: Symbol) -> tuple[object, ...]:
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
-
-
-def _check_kind(elf: Elf) -> None:
-    text = elf.section(".text")
-    if elf.kind == ET_REL:
-        what = "an object file, whose code has no place yet: name the program or library that it is linked into"
-    elif elf.kind == ET_CORE:
-        what = "a core dump: name the program that it is of"
-    elif text is not None and text.kind == SHT_NOBITS:
-        what = "a file of debug information without code: name the program or library that it belongs to"
-    elif not any(each.kind == PT_LOAD and each.flags & PF_X for each in elf.segments):
-        what = "without code that could be executed: name a program or a library"
-    else:
-        return
-    raise NotABinary(f"{elf.shown}: it is {what}")
-
-
-def _check_machine(machine: str, shown: str) -> None:
-    here = platform.machine()
-    runs = _RUNS.get(here, ())
-    if machine not in runs:
-        raise OtherMachine(
-            f"{shown}: it is for {machine} machines, this one is {here}: name one that was built for this machine"
-        )
 
 
 _cache: OrderedDict[tuple[tuple[int, int, int, int], str, str], Binary] = OrderedDict()

@@ -6,6 +6,7 @@ readable, and a table of 20,000 symbols is read in milliseconds, not in a second
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -21,11 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Elf", "Note", "Section", "Segment", "open_regular"]
 
-PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE = 1, 2, 3, 4
+PT_LOAD, PT_DYNAMIC, PT_NOTE = 1, 2, 4
 PF_X = 1
-ET_REL, ET_EXEC, ET_DYN, ET_CORE = 1, 2, 3, 4
+ET_REL, ET_EXEC, ET_CORE = 1, 2, 4
 SHT_NOTE, SHT_NOBITS = 7, 8
-SHF_COMPRESSED = 1 << 11
 
 _MACHINES = {3: "i386", 40: "arm", 62: "x86-64", 183: "aarch64"}
 """By ``e_machine`` (``linux/elf-em.h``)."""
@@ -162,24 +162,21 @@ class Elf:
             f"{self.order}HHI{self._word_code * 3}I6H",
             self.bytes_at(16, 48 if self.is_64 else 36),
         )
-        self.kind, machine, _, self.entry, phoff, shoff, _, _, phentsize, phnum, shentsize, shnum, shstrndx = fields
+        self.kind, machine, _, _, phoff, shoff, _, _, phentsize, phnum, shentsize, shnum, shstrndx = fields
         self.machine = _MACHINES.get(machine) or _OTHERS.get(machine, f"machine {machine}")
         if self.machine == "x86-64" and not self.is_64:
             self.machine = "x32"
         elif self.order == ">" and machine in _MACHINES:
             self.machine += " (big-endian)"
         self.sections: tuple[Section, ...] = ()
-        self.damaged_sections = ""
         first: tuple[int, ...] = ()
-        try:
+        # The kernel and the loader need no sections; some tools that shrink programs damage their headers.
+        with contextlib.suppress(struct.error, Corrupt, ValueError):
             if shoff:
                 first = self._section_header(shoff)
                 shnum = shnum or first[5]
                 shstrndx = first[6] if shstrndx == 0xFFFF else shstrndx  # noqa: PLR2004 - SHN_XINDEX
                 self.sections = tuple(self._read_sections(shoff, shentsize, shnum, shstrndx))
-        except (struct.error, Corrupt, ValueError) as error:
-            # The kernel and the loader need none of it; some tools that shrink programs damage it.
-            self.damaged_sections = str(error)
         if phnum == 0xFFFF and first:  # noqa: PLR2004 - PN_XNUM
             phnum = first[7]
         self.segments = tuple(self._read_segments(phoff, phentsize, phnum))

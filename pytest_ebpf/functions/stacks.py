@@ -75,9 +75,7 @@ def _frame(address: int, mappings: list[_Mapping]) -> Frame:
     if found is None:
         return Frame(address, None, None)
     try:
-        binary = Binary.open(found.path)
-        at = binary.elf.address_of(address - found.start + found.offset)
-        name = None if at is None else binary.functions(hex(at))[0].name
+        name = Binary.open(found.path).symbol_at(address - found.start + found.offset)
     except UsageError:
         name = None  # stripped of all symbols, or another file by now
     return Frame(address, name, found.path)

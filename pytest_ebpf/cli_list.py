@@ -49,7 +49,7 @@ def lines(wanted: Wanted) -> Iterator[str]:
     elif wanted.kind == "usdt":
         yield from _static(wanted)
     else:
-        raise UsageError(f"{wanted}: what there is in the kernel is not listed; uprobe: and usdt: are")
+        raise UsageError(f"{wanted}: functions (uprobe:) and static probes (usdt:) of programs are listed")
 
 
 def _functions(wanted: Wanted) -> Iterator[str]:

@@ -168,7 +168,9 @@ def function_to_dict(call: FunctionCall) -> dict[str, Any]:
         "time_ns": call.time_ns,
         "duration": call.duration,
         "window": call.window,
-        "stack": [hex(address) for address in call.raw_call.hit.stack],
+        "stack": [
+            {"address": hex(frame.address), "function": frame.function, "path": frame.path} for frame in call.stack
+        ],
         "truncated": notes.truncated,
         "unknown": notes.unknown,
     }

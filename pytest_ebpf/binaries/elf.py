@@ -252,6 +252,10 @@ class Elf:
                 return offset - each.offset + each.address
         return None
 
+    def code_segments(self) -> Iterator[Segment]:
+        """Yield what is mapped to be executed."""
+        yield from (each for each in self.segments if each.kind == PT_LOAD and each.flags & PF_X)
+
     def notes(self) -> Iterator[Note]:
         """Yield the notes of the sections, or where there are none those of the segments.
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.errors import TraceIncomplete
+from pytest_ebpf.functions.definition import CALLER
 from pytest_ebpf.probes.values import Unreadable
 from pytest_ebpf.quiet import quiet
 
 if TYPE_CHECKING:
     from pytest_ebpf._values import Verdict
     from pytest_ebpf.functions.definition import Definition, Group
+    from pytest_ebpf.functions.stacks import Frame
     from pytest_ebpf.functions.store import RawFunctionCall
     from pytest_ebpf.processes import Process
     from pytest_ebpf.window import Window
@@ -234,6 +236,18 @@ class FunctionCall:
     def address(self) -> int:
         """Where in the process's memory the probe is that it ran into."""
         return self.raw_call.hit.ip
+
+    @property
+    def caller(self) -> Any:
+        """The address that it returns to; None: it was not read. For this package's own."""
+        return self._values(back=False).get(CALLER)
+
+    @property
+    def stack(self) -> tuple[Frame, ...]:
+        """From where it was called, innermost first, as far as frame pointers lead; empty if that was not asked for."""
+        from pytest_ebpf.functions.stacks import frames  # noqa: PLC0415 - reads binaries
+
+        return frames(self)
 
     def __eq__(self, other: object) -> bool:
         return self.raw_call is other.raw_call if isinstance(other, FunctionCall) else NotImplemented

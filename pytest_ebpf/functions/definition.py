@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from pytest_ebpf.probes.spec import Place, ProbeHit, Spec
     from pytest_ebpf.probes.types import Type
 
-__all__ = ["Definition", "Group", "Identity", "Reading"]
+__all__ = ["CALLER", "Definition", "Group", "Identity", "Reading"]
+
+
+CALLER = "(caller)"
+"""What is read beside the arguments where the stack is asked for: the address that the function returns to."""
 
 
 class Identity(NamedTuple):
@@ -74,10 +78,10 @@ class Group:
         """What the kernel does at each hit."""
         return self.plan.spec
 
-    @property
+    @functools.cached_property
     def types(self) -> Mapping[str, Type]:
         """Of the arguments, by name and in their order."""
-        return self.plan.types
+        return {name: kind for name, kind in self.plan.types.items() if name != CALLER}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -137,7 +137,10 @@ def _usdt(wanted: Wanted) -> Definition:
 
 
 def _kernel(wanted: Wanted) -> Definition:
-    raise UsageError(f"{wanted}: probes in the kernel are not there yet")
+    raise UsageError(
+        f"{wanted}: the kernel's own functions and tracepoints cannot be probed: functions (uprobe:) and static probes"
+        " (usdt:) of programs and libraries can"
+    )
 
 
 _DEFINERS: Mapping[str, Callable[[Wanted], Definition]] = {

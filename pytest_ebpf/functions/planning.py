@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ebpf.functions.definition import Group
+from pytest_ebpf.functions.definition import CALLER, Group
+from pytest_ebpf.probes.machines import X86_64
 from pytest_ebpf.probes.plan import plan
+from pytest_ebpf.probes.text_types import parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +36,13 @@ def planned(wanted: Wanted, reads: Reads, places: Sequence[Place], names: Sequen
     Raises:
         UsageError: More is asked than a probe can read.
     """
+    values = dict(reads.values)
+    if wanted.stack and wanted.kind == "uprobe":
+        # Frame pointers lead past who called: the function has not made a frame of its own yet.
+        values[CALLER] = parse_text("u64@sp" if on is X86_64 else "u64(x30)")
     return Group(
         plan=plan(
-            reads.values,
+            values,
             on=on,
             result=reads.result,
             returns=wanted.returns is not None,

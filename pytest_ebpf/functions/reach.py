@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_ebpf._values import Gap
+from pytest_ebpf.engine.calls import Span
 from pytest_ebpf.syscalls.numbers import number_of
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.functions.arming import Arming
     from pytest_ebpf.images import Image
-    from pytest_ebpf.lives import Life
+    from pytest_ebpf.lives import Key, Life
     from pytest_ebpf.window import Window
 
-__all__ = ["Mapped", "gaps"]
+__all__ = ["Mapped", "executable_maps", "gaps"]
 
 _PROT_EXEC = 4  # asm-generic/mman-common.h
 _MAX_ERRNO = 4095  # linux/err.h
@@ -111,21 +112,50 @@ def _records_mappings(window: Window) -> bool:
     return "mmap" in window.recorded.names
 
 
-def _by_calls(arming: Arming) -> Iterator[Mapped]:
-    window, history = arming.window, arming.window.history
+class _Mapping(NamedTuple):
+    """What a call of mmap(2) mapped to be executed."""
+
+    start: int
+    length: int
+    offset: int
+    """In the file."""
+    process: Key
+    inode: int
+    device: int
+    path: str
+
+
+def executable_maps(window: Window, of: Key | None = None) -> Iterator[_Mapping]:
+    """Return what was mapped in a window by calls that were recorded.
+
+    Args:
+        window: In which time.
+        of: Of which process; None: of all.
+    """
     number = number_of("native", "mmap")
     if number is None or not _records_mappings(window):
         return
-    store = history.calls
-    for place in store.select(window.first, window.last, [("native", number)]):
+    store = window.history.calls
+    for place in store.select(window.first, window.last, [("native", number)], of and [Span(*of)]):
         call = store.call(place)
         if not call.args[2] & _PROT_EXEC or -_MAX_ERRNO <= call.result < 0:
             continue
         file = next((found for each in call.files if each and (found := store.file(each)) is not None), None)
         if file is not None:
-            yield Mapped(
-                file.inode, file.device, os.fsdecode(file.path), _who(history.life_of((call.host_pid, call.start_ns)))
+            yield _Mapping(
+                call.result & (1 << 64) - 1,
+                call.args[1],
+                call.args[5],
+                (call.host_pid, call.start_ns),
+                file.inode,
+                file.device,
+                os.fsdecode(file.path),
             )
+
+
+def _by_calls(arming: Arming) -> Iterator[Mapped]:
+    for each in executable_maps(arming.window):
+        yield Mapped(each.inode, each.device, each.path, _who(arming.window.history.life_of(each.process)))
 
 
 _LINE = re.compile(rb"^\S+ ..x. \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) +(/.*)$", re.MULTILINE)

@@ -215,6 +215,20 @@ def test_several_functions_by_a_pattern(ebpf_trace: Trace, folder: Path, exp: Ca
     assert [call.function for call in calls if call.function == "recurse"] == ["recurse"] * 2
 
 
+def test_from_where_it_was_called(ebpf_trace: Trace, tmp_path: Path) -> None:
+    require_command("gcc")
+    command = ["gcc", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls", "-pthread"]
+    subprocess.run([*command, "-o", tmp_path / "exp", SOURCE], check=True)
+    calls = ebpf_trace.uprobe(tmp_path / "exp", "recurse", stack=True)
+    subprocess.run([tmp_path / "exp", "0", "recurse", "2"], check=True, stdout=subprocess.DEVNULL)
+    names = [(frame.function or "").partition("+")[0] for frame in calls[2].stack]
+    assert names[:4] == ["recurse", "recurse", "recurse", "main"]
+    assert {frame.path for frame in calls[2].stack[:4]} == {str(tmp_path / "exp")}
+    # Who called main is in the C library, which was mapped by a call.
+    assert "libc" in (calls[2].stack[4].path or "")
+    assert list(calls[2].args) == ["depth"]
+
+
 def test_a_call_is_waited_for(ebpf_trace: Trace, folder: Path) -> None:
     calls = ebpf_trace.uprobe(folder / "exp", "recurse", returns=True)
     program = subprocess.Popen(["sh", "-c", f"sleep 0.2; {folder}/exp 0 recurse 1"], stdout=subprocess.DEVNULL)

@@ -301,3 +301,12 @@ def test_under_a_filter_of_its_own_no_return_is_probed(monkeypatch: pytest.Monke
         " answers the system call that return probes work by, and the programs would crash\n"
         "  try     the entry alone, without returns=; or a kernel with commit cf6cb56ef244"
     )
+
+
+def test_what_took_its_place_in_the_window_is_known_when_that_has_closed() -> None:
+    world, trace = asked()
+    world.exit(world.exp())
+    world.identity = world.identity._replace(inode=43)
+    trace.close()
+    with pytest.raises(TraceIncomplete, match="is no longer the file that the probe is on"):
+        trace.assert_not_called("accept_exp")

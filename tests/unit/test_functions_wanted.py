@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ebpf import UsageError, kernel_function, tracepoint, uprobe, usdt
+from pytest_ebpf import UsageError, uprobe, usdt
+from pytest_ebpf.functions.finding import define
 from pytest_ebpf.functions.wanted import Wanted, parse
 
 if TYPE_CHECKING:
@@ -76,18 +77,13 @@ def test_all_ways_to_ask_for_a_function_are_one() -> None:
     assert (typed.types, typed.values, typed.every) == ((ctypes.c_int,), (("size", ctypes.c_size_t),), 2)
 
 
-def test_static_probes_and_those_of_the_kernel() -> None:
+def test_all_ways_to_ask_for_a_static_probe_are_one() -> None:
     gc = Wanted(kind="usdt", target="/usr/bin/python3", provider="python", function="gc__start")
     assert usdt("/usr/bin/python3", "python", "gc__start") == gc
     assert usdt("usdt:/usr/bin/python3:python:gc__start") == usdt("/usr/bin/python3:python:gc__start") == gc
-    assert tracepoint("sched:sched_switch") == parse("tracepoint:sched:sched_switch")
-    assert kernel_function("do_unlinkat") == parse("kprobe:do_unlinkat")
 
 
-SUCH_AS = (
-    "(such as uprobe:./program:function, usdt:/usr/bin/python3:python:gc__start, tracepoint:sched:sched_process_exit,"
-    " raw_tracepoint:sched_process_exit, kprobe:do_unlinkat)"
-)
+SUCH_AS = "(such as uprobe:./program:function, usdt:/usr/bin/python3:python:gc__start)"
 
 
 @pytest.mark.parametrize(
@@ -137,8 +133,11 @@ SUCH_AS = (
             "usdt('./exp', 'python'): which probe? Say its name too; any is '*'",
         ),
         (
-            lambda: tracepoint("kprobe:f"),
-            "'kprobe:f' is a kprobe; here a tracepoint is asked for, such as 'tracepoint:sched:sched_process_exit'",
+            lambda: define(parse("kprobe:do_unlinkat")),
+            (
+                "kprobe:do_unlinkat: the kernel's own functions and tracepoints cannot be probed: functions (uprobe:)"
+                " and static probes (usdt:) of programs and libraries can"
+            ),
         ),
     ],
 )

@@ -97,6 +97,7 @@ TEXTS: Mapping[str, Mapping[str, Any]] = {
     "buffer": {"data": "buf@arg0:arg1", "size": "u64(arg1)"},
     "factorial": {"n": "s32(arg0)"},
     "named": {"n": "s32(arg0)"},
+    "made": {"n": "s32(arg0)"},
 }
 """What a compact text can say: of the structures, a value for each field."""
 CHAINS: Mapping[str, Any] = {
@@ -107,7 +108,7 @@ CHAINS: Mapping[str, Any] = {
     "second": "s32@arg0+20",
     "exact": "f64@arg0+48",
 }
-RETURNS = {"factorial": "s64", "named": "str"}
+RETURNS = {"factorial": "s64", "named": "str", "made": Small}
 CTYPES: Mapping[str, Mapping[str, Any]] = {
     "narrow": {
         "a": ctypes.c_int8,
@@ -135,7 +136,7 @@ CTYPES: Mapping[str, Mapping[str, Any]] = {
     "fields": {"flags": Pointer(Flags)},
     "nested": {"tree": Pointer(Tree)},
 }
-FUNCTIONS = ("narrow", "wide", "many", "by_value", "fields", "nested", "buffer", "factorial", "named")
+FUNCTIONS = ("narrow", "wide", "many", "by_value", "fields", "nested", "buffer", "factorial", "named", "made")
 
 BUILDS: Mapping[str, list[str]] = {
     "-O0": ["-O0"],

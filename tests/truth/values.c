@@ -119,6 +119,15 @@ TOLD const char *named(int n)
 	return names[n % 3];
 }
 
+TOLD struct small made(int n)
+{
+	struct small small = { n, -n, n * 1000003LL };
+
+	printf("made {'n': %d, 'result': {'first': %d, 'second': %d, 'third': %lld}}\n", n, small.first, small.second,
+	       (long long)small.third);
+	return small;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned seed = argc > 1 ? atoi(argv[1]) : 1;
@@ -153,6 +162,7 @@ int main(int argc, char **argv)
 		buffer(data + i, i * 7);
 		factorial(i % 12);
 		named(i);
+		made(i);
 	}
 	return fflush(stdout) ? 2 : 0;
 }

@@ -80,7 +80,8 @@ class DwarfTypes:
         self._dwarf = dwarf
         self._x87 = x87
         self._known: dict[tuple[int, int], Type] = {}
-        self._definitions: dict[tuple[str, ...], DIE] | None = None
+        self._definitions: dict[tuple[str, ...], DIE] = {}
+        self._unread = self._all_definitions()
 
     def of(self, die: DIE) -> Type | None:
         """Return the type that a DIE says something is of; None: ``void``."""
@@ -245,9 +246,13 @@ class DwarfTypes:
             return die.get_DIE_from_attribute("DW_AT_signature")
         if not value_of(die, "DW_AT_declaration"):
             return die
-        if self._definitions is None:
-            self._definitions = dict(self._all_definitions())
-        return self._definitions.get(_path(die), die)
+        path = _path(die)
+        while path not in self._definitions:
+            found = next(self._unread, None)  # no more units than it takes
+            if found is None:
+                return die
+            self._definitions.setdefault(*found)
+        return self._definitions[path]
 
     def _all_definitions(self) -> Iterator[tuple[tuple[str, ...], DIE]]:
         for unit in self._dwarf.iter_CUs():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from pytest_ebpf._values import Gap
 from pytest_ebpf.errors import UsageError
-from pytest_ebpf.probes.arguments import NO_FLOATS, ByReference, Nowhere, OnStack, Placement, Registers
+from pytest_ebpf.probes.arguments import NO_FLOATS, ByReference, Nowhere, OnStack, Registers
+from pytest_ebpf.probes.asked import Argument, Asked, Cell, is_late, length_of
 from pytest_ebpf.probes.chains import Chain, chain_of
 from pytest_ebpf.probes.readers import (
     Area,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.probes.machines import Machine
 
-__all__ = ["Argument", "Asked", "Cell", "Planner", "is_late"]
+__all__ = ["Argument", "Asked", "Planner", "is_late"]
 
 STRUCTURE_MOST = 4096
 """Bytes that are copied of a structure at most."""
@@ -58,61 +59,6 @@ MOST_BYTES = 16384
 ITEMS_MOST = 64
 """Items of an array that are read each for itself."""
 _LENGTH = Integer(WORD, signed=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """A value of a function, and where its calling convention puts it."""
-
-    type: Type
-    placement: Placement
-    at_return: bool = False
-    """Whether what it points to is read when the function returns."""
-
-
-Asked: TypeAlias = Argument | Text
-"""What a value is read from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """Where a value is: in memory, or in registers."""
-
-    name: str
-    """What it is called in messages."""
-    address: Chain | None = None
-    words: tuple[Chain | None, ...] = ()
-    """What has the value, eight bytes each. None: a register that no probe can read."""
-    offset: int = 0
-    """Bytes from there."""
-    inner: str = "."
-    """What follows the name before the name of a field."""
-    hint: str = ""
-    """What else may have been meant, where nothing can be read."""
-
-    def there(self) -> Chain:
-        """Return its address, of what is known to be in memory."""
-        if self.address is None:
-            raise LookupError(f"{self.name} is in registers")
-        return self.address
-
-    def part(self, name: str, offset: int) -> Cell:
-        """Return where a part of it is."""
-        return replace(self, name=name, offset=self.offset + offset, inner=".")
-
-    def pointee(self) -> Chain | None:
-        """Return what this, a pointer, leads to; None: it cannot be followed."""
-        if self.address is not None:
-            return self.address.plus(self.offset).through(self.name)
-        at, rest = divmod(self.offset, WORD)
-        return None if rest or at >= len(self.words) else self.words[at]
-
-    def value(self, size: int) -> Fetch | None:
-        """Return what fetches this, a number of so many bytes; None: it cannot be fetched."""
-        if self.address is not None:
-            return self.address.plus(self.offset).fetch(FetchKind.BYTES, size)
-        word = self.pointee()
-        return None if word is None else word.fetch(FetchKind.VALUE)
 
 
 @dataclass(slots=True)
@@ -128,19 +74,6 @@ class _Task:
     seen: tuple[Structure, ...]
     length: tuple[Type, Cell] | None = None
     """What and where the number of its items is, if the type does not tell."""
-
-
-def is_late(asked: Asked) -> bool:
-    """Whether a value is read when the function returns."""
-    if asked.at_return or isinstance(asked, Text):
-        return asked.at_return
-    length = _length_of(asked)
-    return is_text(length) and parse_text(str(length)).at_return
-
-
-def _length_of(asked: Asked) -> int | str | None:
-    target = asked.type.target() if isinstance(asked.type, PointerTo) else None
-    return target.length if isinstance(target, Bytes) else None
 
 
 def _target(kind: Type | None) -> Type | None:
@@ -172,7 +105,7 @@ class Planner:
         self._tasks: deque[_Task] = deque()
         found = {}
         # Buffers last: their lengths are other arguments.
-        for name, each in sorted(asked.items(), key=lambda item: _length_of(item[1]) is not None):
+        for name, each in sorted(asked.items(), key=lambda item: length_of(item[1]) is not None):
             found[name] = self._root(name, each, Base.REGISTER)
         self.readers: dict[str, Reader] = {name: found[name] for name in asked}
         self.result: Reader | None = None

@@ -43,7 +43,7 @@ class Base(enum.IntEnum):
     """The address in the stack pointer."""
     CONSTANT = 2
     RESULT = 3
-    """The register of the returned value."""
+    """A register of the returned value, as it is at the return: `Fetch.register` says which (rax or rdx, x0 or x1)."""
     CONTEXT = 4
     """The record of a tracepoint."""
 

@@ -72,8 +72,25 @@ def passed(pick: random.Random) -> Any:
     return pick.choice(INTEGERS)
 
 
-CALLS = [[passed(PICK) for _ in range(PICK.randint(1, 9))] for _ in range(120)]
-RESULTS = [c_types.random_structure(PICK, 1, small=True) for _ in range(60)]
+def made(base: Any, *kinds: Any) -> Any:
+    """Return a structure or a union of these."""
+    return type(
+        f"M{PICK.getrandbits(48):x}", (base,), {"_fields_": [(f"f{at}", kind) for at, kind in enumerate(kinds)]}
+    )
+
+
+# What is rare: x87's numbers within something else, and no floating point register left.
+MIXED = made(ctypes.Structure, ctypes.c_double, ctypes.c_int64)
+EXTENDED = made(ctypes.Structure, ctypes.c_longdouble)
+EITHER = made(ctypes.Union, ctypes.c_longdouble, ctypes.c_int64)
+CALLS = [
+    [EITHER, ctypes.c_int64, EXTENDED],
+    [*[ctypes.c_double] * 8, MIXED, ctypes.c_int64],
+    [*[ctypes.c_double] * 9, ctypes.c_int64, MIXED],
+    [*[ctypes.c_int64] * 6, MIXED, ctypes.c_double, EITHER, ctypes.c_int64, EXTENDED],
+    *([passed(PICK) for _ in range(PICK.randint(1, 9))] for _ in range(120)),
+]
+RESULTS = [EITHER, EXTENDED, MIXED, *(c_types.random_structure(PICK, 1, small=True) for _ in range(60))]
 
 
 def bytes_for(kind: Any) -> bytes:

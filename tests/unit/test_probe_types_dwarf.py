@@ -213,17 +213,20 @@ struct Trivial : Base { Kind kind; bool on; };
 struct Copied { int x; Copied(const Copied &); ~Copied(); };
 Copied::Copied(const Copied &o) : x(o.x) {}
 Copied::~Copied() {}
+struct Ended { int z; ~Ended(); };
+Ended::~Ended() {}
+struct Holder { Ended inside; };
 struct Virtual { virtual int f(); int y; };
 int Virtual::f() { return 1; }
 class Widget {
   int size_ = 3; Copied *other; static int count;
  public:
   long grow(int by, const Trivial &t, Kind &&k, char32_t c);
-  static int make(Trivial t, Copied c, Virtual v);
+  static int make(Trivial t, Copied c, Virtual v, Ended e, Holder h);
 };
 int Widget::count = 0;
 long Widget::grow(int by, const Trivial &t, Kind &&k, char32_t c) { return size_ + by + count; }
-int Widget::make(Trivial t, Copied c, Virtual v) { return 0; }
+int Widget::make(Trivial t, Copied c, Virtual v, Ended e, Holder h) { return 0; }
 template <typename T> struct Box { T inside; };
 int boxed(Box<int> *b, int Widget::*member, long (Widget::*call)(int, const Trivial &, Kind &&, char32_t),
           decltype(nullptr) n) { return 0; }
@@ -252,9 +255,9 @@ def test_c_plus_plus_functions_have_this_and_references(variant: tuple[str, ...]
     assert (spelled(by), spelled(kind.target()), spelled(char), spelled(grow.result)) == (
         *("s32", "enum Kind", "char32", "s64"),
     )
-    make = program.signature("_ZN2ns6Widget4makeENS_7TrivialENS_6CopiedENS_7VirtualE")
+    make = program.signature("_ZN2ns6Widget4makeENS_7TrivialENS_6CopiedENS_7VirtualENS_5EndedENS_6HolderE")
     assert [(name, getattr(each, "by_reference", None)) for name, each in make.arguments] == [
-        *(("t", False), ("c", True), ("v", True)),
+        *(("t", False), ("c", True), ("v", True), ("e", True), ("h", True)),
     ]
     symbol = next(name for name in program.symbols if name.startswith("_ZN2ns5boxed"))
     sizes = [(name, spelled(each), each.size) for name, each in program.signature(symbol).arguments]

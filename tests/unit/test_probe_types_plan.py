@@ -21,6 +21,7 @@ from pytest_ebpf.probes.spec import MAX_FETCHES, Base, Op
 from pytest_ebpf.probes.text_types import Anchor, Text, parse_text
 from pytest_ebpf.probes.types import Array, Character, Field, Integer, Slice, Structure, pointer
 from pytest_ebpf.probes.values import UNREADABLE, Structured, Unreadable
+from pytest_ebpf.syscalls.comparing import compare_value
 
 RDI, RSI, RDX = X86_64.arguments[:3]
 LONG = Integer(8, signed=False)
@@ -176,6 +177,22 @@ def test_what_lies_beyond_the_bytes_that_are_copied_is_not_known() -> None:
     with pytest.raises(TraceIncomplete) as caught:
         _ = found.b
     assert str(caught.value) == "b: it lies beyond the first 4096 bytes; try ask for it in the text form"
+
+
+@pytest.mark.parametrize(("name", "whole"), [(b"long enough", False), (b"short", True), (b"", True)])
+def test_text_that_is_copied_in_part_is_whole_if_its_nul_is_there(name: bytes, whole: bool) -> None:  # noqa: FBT001
+    fields = [("a", ctypes.c_char * 4090), ("name", ctypes.c_char * 20)]
+    large = type("Large", (ctypes.Structure,), {"_fields_": fields})
+    task = Task()
+    task.registers = {RDI: task.put(bytes(large(b"x", name)))}
+    found = values(planned(it=Pointer(large)), task)["it"].raw("name")
+    if whole:
+        assert found == name
+    else:
+        assert isinstance(found, Cut)
+        assert (found.value, compare_value("long enough", found), compare_value("lung", found)) == (
+            *(b"long e", Verdict.UNKNOWN, Verdict.NO),
+        )
 
 
 def test_an_array_of_strings_is_read_item_by_item() -> None:

@@ -133,6 +133,16 @@ def test_what_cannot_be_read_says_which_step_failed(task: Task, text: str, step:
     assert repr(value) == f"UNREADABLE({said})"
 
 
+def test_a_null_pointer_is_none_only_where_it_is_the_last(task: Task) -> None:
+    task.registers[RSI] = 0
+    assert read(task, "str@arg1") is None
+    for text, step in (("str@arg1->", 0), ("str@arg1+4", 0), ("s32@arg1", 0)):
+        value = read(task, text)
+        assert value == UNREADABLE
+        assert value.step == step
+    assert read(task, "s32@arg1").why == ("s32@arg1: nothing can be read at 0x0; the value of arg1 itself is s32(arg1)")
+
+
 def test_a_string_is_cut_at_its_limit(task: Task) -> None:
     assert read(task, "str[6]@arg0+4") == b"keqing"
     cut = read(task, "str[3]@arg0+4")

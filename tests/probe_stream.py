@@ -88,9 +88,9 @@ class Probing:
 
 
 @contextlib.contextmanager
-def probing(run_directory: Path, ring: int = 1 << 20) -> Iterator[Probing]:
-    """A session of this process, with a window open."""
-    client = launch.connect(run_directory, os.getpid(), None, lambda: None)
+def probing(run_directory: Path, ring: int = 1 << 20, broker: Path | None = None) -> Iterator[Probing]:
+    """A session of this process, with a window open, of a run's broker or of an administrator's."""
+    client = launch.connect(run_directory, os.getpid(), str(broker) if broker else None, lambda: None)
     opened = client.open(ring)
     session = Session(opened.ring_fd, opened.control_fd, opened.spill_fd, ring, client)
     try:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 LSEEK = number_of("lseek")
 PLACE, END = 1234567, 99
 """No way to seek, so that nobody else does it."""
+NOBODY = 65534
+KERNEL = Spec(fetches=(value(1), Fetch(FetchKind.BYTES, Base.CONSTANT, constant=0, size=8, kernel=True)))
 REFUSED = "pytest-ebpf: the broker refused: "
 
 
@@ -101,16 +106,22 @@ def test_a_pointer_of_the_kernels_that_leads_nowhere_is_unreadable(probes: Probi
 @pytest.mark.parametrize(
     ("kind", "name", "sentence"),
     [
-        ("tracepoint", "sched:no_such_event", f"this kernel ({os.uname().release}) has no tracepoint sched:no_such_event"),
+        (
+            "tracepoint",
+            "sched:no_such_event",
+            f"this kernel ({os.uname().release}) has no tracepoint sched:no_such_event",
+        ),
         ("raw_tracepoint", "no_such_event", f"this kernel ({os.uname().release}) has no raw tracepoint no_such_event"),
-        ("tracepoint", "sched/../switch:id", "'sched/../switch:id' is no name of a tracepoint: sched:sched_switch is one"),
+        (
+            "tracepoint",
+            "sched/../switch:id",
+            "'sched/../switch:id' is no name of a tracepoint: sched:sched_switch is one",
+        ),
         ("raw_tracepoint", "a:b", "'a:b' is no name of a raw_tracepoint: sched_switch is one"),
         ("kprobe", "do_unlinkat+4", "'do_unlinkat+4' is no name of a kprobe: do_unlinkat is one"),
     ],
 )
-def test_a_name_that_the_kernel_does_not_know_is_refused(
-    kind: str, name: str, sentence: str, probes: Probing
-) -> None:
+def test_a_name_that_the_kernel_does_not_know_is_refused(kind: str, name: str, sentence: str, probes: Probing) -> None:
     with pytest.raises(BrokerError) as caught:
         attach(probes, kind, name, Spec())
     assert str(caught.value) == REFUSED + sentence
@@ -143,6 +154,43 @@ def test_a_tracepoint_has_neither_registers_nor_a_return(probes: Probing) -> Non
     assert str(caught.value) == f"{REFUSED}a tracepoint has no return"
 
 
-def test_under_an_administrators_broker_the_kernels_memory_is_for_root(tmp_path: Path) -> None:
-    assert brokers
-    assert tmp_path
+def test_under_an_administrators_broker_the_kernels_memory_is_for_root(program: Callable[[str], str]) -> None:
+    probed = program("probed")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        socket = Path(folder, "socket")
+        command = [sys.executable, "-I", "-m", "pytest_ebpf", "serve", "--uid", str(NOBODY), "--socket", str(socket)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as broker:
+            assert broker.stdout
+            assert broker.stdout.readline()  # says that it is there
+
+            def client() -> str:
+                with probing(Path(folder), broker=socket) as probes:
+                    said = []
+                    for kind, name in (("tracepoint", "sched:sched_switch"), ("kprobe", "do_unlinkat")):
+                        with pytest.raises(BrokerError) as caught:
+                            attach(probes, kind, name, Spec())
+                        said.append(str(caught.value))
+                    with pytest.raises(BrokerError) as caught:
+                        probes.attach(KERNEL, target, "take_numbers")
+                    said.append(str(caught.value))
+                    # Its own memory is its own; and the bit of another's probe gives it nothing.
+                    probes.attach(Spec(fetches=(value(1),)), target, "take_numbers")
+                    for slot in range(8):
+                        probes.session._control.want_probe(slot, on=True)
+                    subprocess.run([target, "all"], check=True)
+                    return f"{sorted(set(said))} {[sorted(hit.pieces) for hit in probes.hits()]}"
+
+            target = str(shutil.copy(probed, folder))
+            try:
+                with probing(Path(folder), broker=socket) as root:
+                    root.attach(KERNEL, target, "take_numbers")
+                    with brokers.forked(client, NOBODY) as (_, said):
+                        answer = said()
+            finally:
+                broker.terminate()
+    refusal = (
+        f"{REFUSED}a probe that shows the kernel's memory is for root here, since an administrator runs this broker for "
+        "all: run pytest as root, or without --ebpf-broker"
+    )
+    assert answer == f"{[refusal]} [[0]]"

@@ -87,8 +87,7 @@ static __always_inline __u64 start_of(const struct probe_work *work, const struc
 	case BASE_CONSTANT:
 		return indexed(work, fetch, fetch->constant);
 	case BASE_RESULT:
-		return indexed(work, fetch,
-			       word_of(work, fetch->reg == NO_INDEX ? WORD_RESULT : fetch->reg));
+		return word_of(work, fetch->reg == NO_INDEX ? WORD_RESULT : fetch->reg);
 	default:
 		return work->context;
 	}

@@ -17,6 +17,8 @@ enum word {
 	WORDS = 21,
 };
 
+#define RETURN_POPS 8 /* bytes */
+
 #elif defined(__TARGET_ARCH_arm64)
 
 /* Of struct user_pt_regs, arch/arm64/include/uapi/asm/ptrace.h. */
@@ -27,6 +29,8 @@ enum word {
 	WORD_IP = 32,
 	WORDS = 34,
 };
+
+#define RETURN_POPS 0 /* the address is in a register */
 
 #endif
 

@@ -19,7 +19,7 @@ enum fetch_base {
 	BASE_REGISTER, /* word of struct pt_regs (x86-64) or struct user_pt_regs (arm64) */
 	BASE_STACK, /* the address in the stack pointer; at a return: what it was at the entry */
 	BASE_CONSTANT,
-	BASE_RESULT,
+	BASE_RESULT, /* reg as it is at the return; NO_INDEX: the one that results are in */
 	BASE_CONTEXT, /* address of a tracepoint's record, or of its arguments */
 };
 

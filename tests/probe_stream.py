@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import struct
 from dataclasses import dataclass, field
@@ -27,20 +28,24 @@ ARGUMENTS = (14, 13, 12, 11, 9, 8) if probe_layouts().enums["word"]["WORDS"] == 
 SIGNED = struct.Struct("<q")
 
 
-def offset_of(path: str | Path, symbol: str) -> int:
-    """Where a function begins in its file."""
+@functools.cache
+def _offsets(path: str | Path) -> dict[str, int]:
     with Path(path).open("rb") as file:
         elf = ELFFile(file)
         symbols = elf.get_section_by_name(".symtab")
         assert isinstance(symbols, SymbolTableSection)
-        found = symbols.get_symbol_by_name(symbol)
-        if not found:
-            raise LookupError(symbol)
-        address = found[0]["st_value"]
-        for segment in elf.iter_segments("PT_LOAD"):
-            if segment["p_vaddr"] <= address < segment["p_vaddr"] + segment["p_filesz"]:
-                return int(address - segment["p_vaddr"] + segment["p_offset"])
-    raise LookupError(symbol)
+        segments = [(each["p_vaddr"], each["p_filesz"], each["p_offset"]) for each in elf.iter_segments("PT_LOAD")]
+        return {
+            symbol.name: symbol["st_value"] - start + offset
+            for symbol in symbols.iter_symbols()
+            for start, size, offset in segments
+            if start <= symbol["st_value"] < start + size
+        }
+
+
+def offset_of(path: str | Path, symbol: str) -> int:
+    """Where a function begins in its file."""
+    return _offsets(path)[symbol]
 
 
 def value(argument: int, *, at_return: bool = False, quiet: bool = False) -> Fetch:
@@ -83,9 +88,9 @@ class Probing:
 
 
 @contextlib.contextmanager
-def probing(run_directory: Path, ring: int = 1 << 20) -> Iterator[Probing]:
-    """A session of this process, with a window open."""
-    client = launch.connect(run_directory, os.getpid(), None, lambda: None)
+def probing(run_directory: Path, ring: int = 1 << 20, broker: Path | None = None) -> Iterator[Probing]:
+    """A session of this process, with a window open, of a run's broker or of an administrator's."""
+    client = launch.connect(run_directory, os.getpid(), str(broker) if broker else None, lambda: None)
     opened = client.open(ring)
     session = Session(opened.ring_fd, opened.control_fd, opened.spill_fd, ring, client)
     try:

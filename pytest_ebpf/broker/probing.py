@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import stat
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,13 @@ _TABLE_LIMIT = 2 << 20
 """Bytes: a spec, and as many places as there can be."""
 _KERNEL_KINDS = ("tracepoint", "raw_tracepoint", "kprobe")
 _KINDS = ("uprobe", *_KERNEL_KINDS)
+_WORD = r"[A-Za-z0-9_]{1,128}"
+_NAMES = {
+    "tracepoint": re.compile(f"{_WORD}:{_WORD}"),
+    "raw_tracepoint": re.compile(_WORD),
+    "kprobe": re.compile(r"[A-Za-z0-9_.$]{1,128}"),
+}
+_EXAMPLES = {"tracepoint": "sched:sched_switch", "raw_tracepoint": "sched_switch", "kprobe": "do_unlinkat"}
 _F_GET_SEALS = 1034
 """``fcntl(2)``; Python has had it since 3.9, where the C library's headers did."""
 _F_SEAL_WRITE = 8
@@ -48,19 +56,24 @@ def parse(request: Mapping[str, Any], descriptors: list[int], *, is_root: bool, 
         raise BrokerError(f"the broker knows no probe of kind {kind!r:.40}; it knows {', '.join(_KINDS)}")
     if not isinstance(name, str):
         raise BrokerError(f"the name of a probe is a string, and you said {name!r:.40}")
+    if kind != "uprobe" and not _NAMES[kind].fullmatch(name):
+        raise BrokerError(f"{name!r:.80} is no name of a {kind}: {_EXAMPLES[kind]} is one")
     wanted = 2 if kind == "uprobe" else 1
     if len(descriptors) != wanted:
         raise BrokerError(f"a {kind} comes with {wanted} descriptors, and this one with {len(descriptors)}")
     table = _read_table(descriptors[-1])
     size = probe_layouts().structs["probe_spec"].size
     spec = table[:size]
-    found = checked(spec, has_context=kind in {"tracepoint", "raw_tracepoint"})
+    has_context = kind in {"tracepoint", "raw_tracepoint"}
+    found = checked(spec, has_context=has_context)
     reads_kernel = kind in _KERNEL_KINDS or found.reads_kernel
     if reads_kernel and not (is_root or has_owner):
         raise BrokerError(
             "a probe that shows the kernel's memory is for root here, since an administrator runs this broker for all: "
             "run pytest as root, or without --ebpf-broker"
         )
+    if has_context and found.returns:
+        raise BrokerError(f"a {kind} has no return")
     if kind != "uprobe":
         return Asked(kind, spec, found.returns, name=name, root=not has_owner)
     places = unpack_places(table[size:], _size_of_target(descriptors[0]))

@@ -26,6 +26,10 @@ struct bpf_link *bpf_program__attach(const struct bpf_program *prog);
 struct bpf_link *bpf_program__attach_iter(const struct bpf_program *prog, const void *opts);
 struct bpf_link *bpf_program__attach_uprobe_opts(const struct bpf_program *prog, int pid, const char *path,
                                                  size_t offset, const struct bpf_uprobe_opts *opts);
+struct bpf_link *bpf_program__attach_kprobe_opts(const struct bpf_program *prog, const char *name,
+                                                 const struct bpf_kprobe_opts *opts);
+struct bpf_link *bpf_program__attach_perf_event_opts(const struct bpf_program *prog, int fd,
+                                                     const struct bpf_perf_event_opts *opts);
 int bpf_link__fd(const struct bpf_link *link);
 int bpf_link__destroy(struct bpf_link *link);
 int bpf_iter_create(int link_fd);
@@ -43,6 +47,8 @@ int libbpf_probe_bpf_map_type(int type, const void *opts);
 struct btf *btf__parse_elf(const char *path, void *ext);
 void btf__free(struct btf *btf);
 
+struct bpf_kprobe_opts { size_t sz; uint64_t bpf_cookie; bool retprobe; ...; };
+struct bpf_perf_event_opts { size_t sz; uint64_t bpf_cookie; ...; };
 struct bpf_uprobe_opts { size_t sz; size_t ref_ctr_offset; uint64_t bpf_cookie; bool retprobe; ...; };
 struct bpf_map_create_opts { size_t sz; uint32_t map_flags; ...; };
 #define BPF_MAP_TYPE_RINGBUF ...

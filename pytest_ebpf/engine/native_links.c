@@ -1,8 +1,9 @@
-/* Attaching one program at many places of a file: uprobe_multi, kernel 6.6, of which
- * libbpf has known since 1.3 only. */
+/* Attaching programs in ways that libbpf has not, or not yet. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <linux/mount.h>
+#include <linux/perf_event.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #define UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI */
 #define UPROBE_MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
 
+/* uprobe_multi: one program at many places of a file; libbpf has it since 1.3. */
 struct link_create {
 	uint32_t prog_fd;
 	uint32_t target_fd;
@@ -73,4 +75,49 @@ int pe_has_uprobe_multi(void)
 	error = pe_attach_uprobes(program, "/", UINT32_MAX, &offset, NULL, NULL, 0);
 	close(program);
 	return error == -E2BIG;
+}
+
+/* Returns a descriptor, or -errno: EINVAL from kernels that give such a program no
+ * cookie (before 6.10). */
+int pe_attach_raw_tracepoint(int program, const char *name, uint64_t cookie)
+{
+	struct {
+		uint64_t name;
+		uint32_t program;
+		uint32_t unused;
+		uint64_t cookie;
+	} wanted = { (uintptr_t)name, program, 0, cookie };
+	int fd = syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &wanted, sizeof(wanted));
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Returns a descriptor of an event that programs can be attached to, or -errno. One
+ * CPU stands for all: the programs run wherever the tracepoint is passed. */
+int pe_open_tracepoint(uint64_t id)
+{
+	struct perf_event_attr wanted = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(wanted),
+		.config = id,
+	};
+	int fd = syscall(SYS_perf_event_open, &wanted, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Returns a descriptor of the kernel's list of tracepoints, mounted nowhere, or
+ * -errno. */
+int pe_open_tracefs(void)
+{
+	int context = syscall(SYS_fsopen, "tracefs", FSOPEN_CLOEXEC), fd;
+
+	if (context < 0)
+		return -errno;
+	if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		fd = -errno;
+	else if ((fd = syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, 0)) < 0)
+		fd = -errno;
+	close(context);
+	return fd;
 }

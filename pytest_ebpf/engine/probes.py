@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pytest_ebpf.engine.kernel_attaching import attach_function, attach_raw_tracepoint, attach_tracepoint
 from pytest_ebpf.engine.native import object_path
 from pytest_ebpf.engine.objects import LoadError, Loading
 from pytest_ebpf.engine.specs import stamped
@@ -23,9 +24,26 @@ __all__ = ["Asked", "Probes"]
 
 _SHARED = ("members", "slots", "rings", "controls")
 """Maps of the first object that the second one uses too."""
+_UPROBES = "probes"
+_KERNEL = "kernel_probes"
+"""Objects."""
+_PROGRAMS = {
+    "tracepoint": ("probe__tracepoint",),
+    "raw_tracepoint": ("probe__raw",),
+    "kprobe": ("probe__kernel_enter", "probe__kernel_leave"),
+}
+"""Of the kernel's own kinds."""
 _ONE, _MANY = ("probe__enter", "probe__leave"), ("probe__enter_many", "probe__leave_many")
 _UPROBE_MULTI = 48
 """``BPF_TRACE_UPROBE_MULTI`` of ``linux/bpf.h``, kernel 6.6."""
+
+
+_NEEDS = {
+    "uprobe": "kernel 6.0 or later with BTF, CONFIG_UPROBES=y and CONFIG_UPROBE_EVENTS=y",
+    "tracepoint": "kernel 5.15 or later with BTF, CONFIG_PERF_EVENTS=y and CONFIG_TRACEPOINTS=y",
+    "raw_tracepoint": "kernel 6.10 or later with BTF; before, ask for the tracepoint",
+    "kprobe": "kernel 5.15 or later with BTF, CONFIG_KPROBES=y and CONFIG_KPROBE_EVENTS=y",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +51,7 @@ class Asked:
     """A probe that a session asks for, checked."""
 
     kind: str
-    """``uprobe``."""
+    """``uprobe``, ``tracepoint``, ``raw_tracepoint`` or ``kprobe``."""
     spec: bytes
     """Packed, without an id."""
     returns: bool
@@ -71,9 +89,11 @@ class Probes:
             library: cffi's ``(ffi, lib)``.
             maps: Descriptors of the first object's.
         """
+        self._library = library
         self._ffi, self._lib = library
         self._shared = {name: maps[name] for name in _SHARED}
-        self._object: Loading | None = None
+        self._objects: dict[str, Loading] = {}
+        """By kind of probe."""
         self._many = False
         self._attached: dict[int, _Attached] = {}
         """By id. Those without a holder are being detached."""
@@ -94,14 +114,14 @@ class Probes:
             if each.holders and each.key == key:
                 each.holders.add(session)
                 return number, True
-        object_ = self._loaded()
+        object_ = self._loaded(asked.kind)
         number = self._free_number()
-        self._update_spec(object_, number, stamped(asked.spec, number, root=asked.root))
+        self._update_spec(number, stamped(asked.spec, number, root=asked.root))
         attached = _Attached(key, holders={session})
         self._attached[number] = attached
         try:
             for returns in (True, False) if asked.returns else (False,):
-                self._attach_uprobe(object_, attached, number, asked, returns=returns)
+                self._attach(object_, attached, number, asked, returns=returns)
         except BaseException:
             self.detach(session, number)
             raise
@@ -142,51 +162,53 @@ class Probes:
             self.release(session)
         for thread in self._detaching:
             thread.join()
-        if self._object is not None:
-            self._object.close()
-            self._object = None
+        for object_ in self._objects.values():
+            object_.close()
+        self._objects.clear()
 
     def programs(self) -> list[str]:
         """Return the names of the programs that are loaded."""
-        return list(self._loaded_programs())
+        return [name for name, _ in self._loaded_programs()]
 
     def missed(self) -> int:
         """Return how often the kernel skipped one of the programs (``recursion_misses``)."""
         lib = self._lib
-        return sum(lib.pe_program_missed(lib.bpf_program__fd(each)) for each in self._loaded_programs().values())
+        return sum(lib.pe_program_missed(lib.bpf_program__fd(program)) for _, program in self._loaded_programs())
 
-    def _loaded_programs(self) -> dict[str, Any]:
-        if self._object is None:
-            return {}
-        return {name: each for name, each in self._object.programs.items() if self._is_of_use(name)}
+    def _loaded_programs(self) -> list[tuple[str, Any]]:
+        return [(name, self._objects[kind].programs[name]) for kind in self._objects for name in self._names(kind)]
 
-    def _is_of_use(self, name: str) -> bool:
-        return name not in (_ONE if self._many else _MANY)
+    def _names(self, kind: str) -> tuple[str, ...]:
+        """Return the programs of a kind: of an entry, and of a return if it has one."""
+        return _PROGRAMS.get(kind) or (_MANY if self._many else _ONE)
 
-    def _loaded(self) -> Loading:
-        if self._object is not None:
-            return self._object
-        self._many = bool(self._lib.pe_has_uprobe_multi())
-        object_ = Loading((self._ffi, self._lib), str(object_path("probes")), self._prepare)
+    def _loaded(self, kind: str) -> Loading:
+        if kind in self._objects:
+            return self._objects[kind]
+        if kind == "uprobe":
+            self._many = bool(self._lib.pe_has_uprobe_multi())
+        path = str(object_path(_UPROBES if kind == "uprobe" else _KERNEL))
+        object_ = Loading((self._ffi, self._lib), path, partial(self._prepare, self._names(kind)))
         try:
             object_.wait()
         except LoadError as failure:
             object_.close()
             verdict = [line for line in failure.log.splitlines() if line.strip() and "processed" not in line][-12:]
             message = (
-                f"this kernel ({os.uname().release}) cannot run the programs of probes\n"
-                "  needs   kernel 6.0 or later with BTF, CONFIG_UPROBES=y and CONFIG_UPROBE_EVENTS=y\n"
+                f"this kernel ({os.uname().release}) cannot run the programs of a {kind}\n"
+                f"  needs   {_NEEDS[kind]}\n"
                 f"  lacks   what libbpf and the verifier say ({failure}):\n" + "\n".join(verdict)
             )
             raise BrokerError(message) from None
-        self._object = object_
+        self._objects[kind] = object_
+        self._shared["specs"] = object_.maps["specs"]
         return object_
 
-    def _prepare(self, object_: Loading) -> None:
+    def _prepare(self, names: tuple[str, ...], object_: Loading) -> None:
         for name, descriptor in self._shared.items():
             self._lib.bpf_map__reuse_fd(object_.map_objects[name], descriptor)
         for name, program in object_.programs.items():
-            self._lib.bpf_program__set_autoload(program, self._is_of_use(name))
+            self._lib.bpf_program__set_autoload(program, name in names)
             if name in _MANY:
                 self._lib.bpf_program__set_expected_attach_type(program, _UPROBE_MULTI)
 
@@ -199,15 +221,24 @@ class Probes:
         self._last += 1
         return self._last * MAX_PROBES + free
 
-    def _update_spec(self, object_: Loading, number: int, spec: bytes) -> None:
+    def _update_spec(self, number: int, spec: bytes) -> None:
         key = self._ffi.new("uint32_t *", number % MAX_PROBES)
-        if self._lib.bpf_map_update_elem(object_.maps["specs"], key, self._ffi.from_buffer(spec), 0):
+        if self._lib.bpf_map_update_elem(self._shared["specs"], key, self._ffi.from_buffer(spec), 0):
             raise BrokerError(f"bpf_map_update_elem(specs): {os.strerror(self._ffi.errno)}")
 
-    def _attach_uprobe(
-        self, object_: Loading, attached: _Attached, number: int, asked: Asked, *, returns: bool
-    ) -> None:
-        program = object_.programs[(_MANY if self._many else _ONE)[returns]]
+    def _attach(self, object_: Loading, attached: _Attached, number: int, asked: Asked, *, returns: bool) -> None:
+        program = object_.programs[self._names(asked.kind)[returns]]
+        if asked.kind == "tracepoint":
+            attached.links.append(attach_tracepoint(self._library, program, asked.name, number))
+        elif asked.kind == "raw_tracepoint":
+            attached.links.append(attach_raw_tracepoint(self._library, program, asked.name, number))
+        elif asked.kind == "kprobe":
+            link = attach_function(self._library, program, asked.name, number, returns=returns)
+            attached.links.append(link)
+        else:
+            self._attach_uprobe(program, attached, number, asked, returns=returns)
+
+    def _attach_uprobe(self, program: Any, attached: _Attached, number: int, asked: Asked, *, returns: bool) -> None:
         path = f"/proc/self/fd/{asked.descriptor}".encode()
         if self._many:
             self._attach_many(program, path, attached, number, asked.places, returns=returns)

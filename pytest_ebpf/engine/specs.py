@@ -237,6 +237,7 @@ def _check_fetch(  # noqa: PLR0913 - one table, checked in one place
     require((base == Base.CONTEXT) <= has_context, "is of a tracepoint, and this is none")
     require(not has_context or base in {Base.CONTEXT, Base.CONSTANT}, "is in a register, and a tracepoint has none")
     require(base != Base.REGISTER or fetch["reg"] < words, "is in no register")
+    require(base != Base.RESULT or fetch["reg"] in {*range(words), NO_REGISTER}, "is in no register")
     require(fetch["index"] in {*range(words), NO_REGISTER}, "has no such register for an index")
     require(not at_return or returns, "is read at the return, which is not told")
     require(bool(at_return) or base != Base.RESULT, "is the result, which is there at the return only")

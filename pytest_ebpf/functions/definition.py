@@ -129,4 +129,9 @@ class Definition:
     @property
     def replaced(self) -> bool:
         """Whether another file has taken its file's place."""
-        return self.identity is not None and Identity.of(self.path) != self.identity
+        if self.identity is None:
+            return False
+        found = Identity.of(self.path)
+        if found is None and self.path.startswith("/proc/"):
+            return False  # its place was that of a process, which has ended
+        return found != self.identity

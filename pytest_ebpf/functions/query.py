@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ class FunctionQuery:
         if subject is not None:
             texts.insert(0, subject if isinstance(subject, str) else show(subject))
             if isinstance(subject, str | bytes | os.PathLike | re.Pattern | Glob):
-                self._named = named(subject)
+                self._named = functools.cache(named(subject))
                 self._wanted = texts[0]
                 groups = [group for group in groups if any(map(self._named, group.functions))]
             elif not is_plain(subject) and is_predicate(subject):

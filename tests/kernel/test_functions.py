@@ -256,6 +256,38 @@ def test_a_process_that_runs_already(ebpf_trace: Trace, folder: Path) -> None:
     assert len(calls) == 4
 
 
+def test_a_library_as_a_process_in_a_sandbox_has_it(ebpf_trace: Trace, folder: Path, tmp_path: Path) -> None:
+    require_command("unshare")
+    shutil.copy(folder / "libexp.so", tmp_path / "libexp.so")
+    shutil.copy(folder / "libexp.so", tmp_path / "inside.so")
+    code = (
+        f"import ctypes; lib = ctypes.CDLL('{tmp_path}/libexp.so'); print('ready', flush=True); input(); lib.recurse(3)"
+    )
+    script = f'mount --bind {tmp_path}/inside.so {tmp_path}/libexp.so; exec {sys.executable} -c "{code}"'
+    command = ["unshare", "--mount", "sh", "-c", script]
+    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        outside = ebpf_trace.uprobe(tmp_path / "libexp.so", "recurse")
+        inside = ebpf_trace.uprobe((program, "libexp.so"), "recurse")
+        program.communicate("\n")
+    finally:
+        program.wait()
+    assert [call.depth for call in inside] == [3, 2, 1, 0]
+    with pytest.raises(TraceIncomplete, match="another file of that name was"):
+        ebpf_trace.assert_not_called(outside)
+
+
+def test_the_program_of_a_process(ebpf_trace: Trace, folder: Path) -> None:
+    program = subprocess.Popen([folder / "exp", "2", "wait"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    calls = ebpf_trace.uprobe(program, "accept_exp")
+    program.communicate(b"x")
+    assert [call.t.num for call in calls] == [1, 2]
+    with pytest.raises(UsageError, match=str(program.pid)):
+        ebpf_trace.uprobe(program.pid, "accept_exp")
+
+
 def test_what_sqlite_is_asked(ebpf_trace: Trace) -> None:
     ebpf_trace.uprobe("libsqlite3.so.0", "sqlite3_prepare_v2", db="ptr", sql="str")
     code = "import sqlite3; sqlite3.connect(':memory:').execute('select 6 * 7')"

@@ -6,7 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from probe_stream import RESULT, Probing, memory, number, probing, value
+from probe_stream import ARGUMENTS, RESULT, Probing, memory, number, probing, value
 
 from pytest_ebpf.probes.spec import Base, Fetch, FetchKind, Filter, Op, Spec
 
@@ -124,3 +124,12 @@ def test_an_argument_on_the_stack_can_be_read_at_the_return(probes: Probing, pro
     probes.attach(Spec(fetches=(stack,), returns=True), probed, "take_numbers")
     subprocess.run([probed, "all"], check=True)
     assert [number(hit, 0) for hit in probes.hits() if hit.is_return] == [7]
+
+
+def test_a_result_of_two_registers_is_read_from_both(probes: Probing, program: Callable[[str], str]) -> None:
+    second = ARGUMENTS[2] if len(ARGUMENTS) < 8 else ARGUMENTS[1]  # rdx, x1
+    other = Fetch(FetchKind.VALUE, Base.RESULT, second, at_return=True)
+    probed = program("probed")
+    probes.attach(Spec(fetches=(value(0), RESULT, other), returns=True), probed, "give_pair")
+    subprocess.run([probed, "all", "3"], check=True)
+    assert [(number(hit, 1), number(hit, 2)) for hit in probes.hits() if hit.is_return] == [(0, -1), (1, -2), (2, -3)]

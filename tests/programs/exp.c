@@ -1,5 +1,5 @@
 /* The program of the first example: a function that is passed a structure. "exp 5" calls it five times, "exp 0" never;
- * then "recurse N" in itself, and with "threads N" in so many threads at once. */
+ * "exp 5 wait" when it has read a letter; then "recurse N" in itself, and with "threads N" in so many threads at once. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +36,8 @@ int main(int argc, char **argv)
 	int count = argc > 1 ? atoi(argv[1]) : 3;
 	pthread_t threads[64];
 
+	if (argc > 2 && !strcmp(argv[2], "wait"))
+		getchar();
 	for (int i = 1; i <= count; i++) {
 		struct exp one = { i, "keqing" };
 

@@ -38,6 +38,16 @@ PROBED int take_text(const char *text, const struct point *point, long length)
 	return length;
 }
 
+struct pair {
+	long first;
+	long second;
+};
+
+PROBED struct pair give_pair(long number)
+{
+	return (struct pair){ number, -number - 1 };
+}
+
 PROBED void take_link(const struct link *link)
 {
 }
@@ -73,6 +83,7 @@ static void call_all(void)
 	for (int i = 0; i < turns; i++) {
 		take_numbers(-1, i, 200, -300, 5, 6, 7, -8);
 		take_text("a literal", &point, i);
+		give_pair(i);
 	}
 }
 

@@ -35,8 +35,8 @@ def kernel(version: str) -> Kernel:
 
     Raises ``LookupError`` when apt knows no Debian mirror.
     """
-    folder = debian.cache() / f"kernel-{version}"
-    with (debian.cache() / f"kernel-{version}.lock").open("w") as lock:
+    folder = debian.cache() / f"kernel-{version}-{'-'.join(MODULES)}"
+    with Path(f"{folder}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             work = Path(tempfile.mkdtemp(dir=debian.cache()))

@@ -81,7 +81,7 @@ def test_programs_that_sleep_in_uprobes_have_a_stack_of_their_own() -> None:
         ),
         (
             Spec(fetches=(Fetch(FetchKind.VALUE, Base.REGISTER, 0, offsets=(1 << 31,)),)),
-            "a number of the probe does not fit where it belongs: argument out of range",
+            "a number of the probe does not fit where it belongs: ",
         ),
     ],
 )

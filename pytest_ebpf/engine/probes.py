@@ -66,7 +66,7 @@ class Asked:
     def key(self) -> tuple[object, ...]:
         """Return what is equal in probes that can be one."""
         status = os.fstat(self.descriptor) if self.descriptor >= 0 else None
-        file = (status.st_dev, status.st_ino) if status else ()
+        file = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) if status else ()
         return (self.kind, self.name, file, self.places, self.spec, self.root)
 
 

@@ -94,7 +94,12 @@ class Functions:
                 spec=group.spec,
                 places=group.places,
             )
-            probe = self._history.session.attach(request)
+            try:
+                probe = self._history.session.attach(request)
+            except OSError as error:
+                raise UsageError(
+                    f"{definition.shown} cannot be opened: {error.strerror}; ask again when it can"
+                ) from None
             attached = self._by_id.get(probe.id)
             if attached is None:
                 attached = self._by_id[probe.id] = Attached(probe, returns=group.spec.returns)

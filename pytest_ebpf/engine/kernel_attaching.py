@@ -83,19 +83,19 @@ def _read(lib: Any, name: str, file: str) -> bytes:
         os.close(descriptor)
 
 
-def attach_raw_tracepoint(library: tuple[Any, Any], program: Any, name: str, cookie: int) -> Callable[[], object]:
+def attach_raw_tracepoint(library: tuple[Any, Any], program: Any, name: str) -> Callable[[], object]:
     """Attach to a tracepoint by its bare name, to see its arguments and not its record; return what detaches it.
 
     Raises:
         BrokerError: There is none of that name, or the kernel refused.
     """
-    _, lib = library
-    link = lib.pe_attach_raw_tracepoint(lib.bpf_program__fd(program), name.encode(), cookie)
-    if link == -errno.ENOENT:
+    ffi, lib = library
+    link = lib.bpf_program__attach_raw_tracepoint(program, name.encode())
+    if link != ffi.NULL:
+        return partial(lib.bpf_link__destroy, link)
+    if ffi.errno == errno.ENOENT:
         raise BrokerError(f"this kernel ({os.uname().release}) has no raw tracepoint {name}")
-    if link < 0:
-        raise BrokerError(f"the kernel refused a program at the raw tracepoint {name}: {os.strerror(-link)}")
-    return partial(os.close, link)
+    raise BrokerError(f"the kernel refused a program at the raw tracepoint {name}: {os.strerror(ffi.errno)}")
 
 
 def attach_function(

@@ -6,6 +6,15 @@
 #include "probe_fetch.h"
 #include "ring.h"
 
+/* 0: the one of the attachment, which raw tracepoints have since kernel 6.10 only: each
+ * has programs of its own, and here what it is. */
+const volatile __u64 cfg_cookie = 0;
+
+static __always_inline __u64 cookie_of(void *ctx)
+{
+	return cfg_cookie ?: bpf_get_attach_cookie(ctx);
+}
+
 /* What a hit is for, if anybody wants it. */
 struct hit {
 	struct member *member;
@@ -36,7 +45,7 @@ static __always_inline bool is_hit(struct hit *hit, void *ctx)
 	hit->window = hit->control->window;
 	if (!hit->window)
 		return false;
-	hit->cookie = bpf_get_attach_cookie(ctx);
+	hit->cookie = cookie_of(ctx);
 	slot = hit->cookie % MAX_PROBES;
 	barrier_var(slot);
 	if (slot >= MAX_PROBES || !(hit->control->probes[slot / 64] >> slot % 64 & 1))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
     from pytest_ebpf.functions.call import FunctionCall
     from pytest_ebpf.functions.probe import Probe
-    from pytest_ebpf.functions.wanted import uprobe, usdt
+    from pytest_ebpf.functions.wanted import kernel_function, tracepoint, uprobe, usdt
     from pytest_ebpf.losses import Losses
     from pytest_ebpf.matching import glob
     from pytest_ebpf.namespaces import Namespaces, namespaces_of
@@ -69,7 +69,9 @@ __all__ = [
     "call",
     "family",
     "glob",
+    "kernel_function",
     "namespaces_of",
+    "tracepoint",
     "uprobe",
     "usdt",
 ]
@@ -90,7 +92,7 @@ _MODULES = {
     ),
     "functions.call": ("FunctionCall",),
     "functions.probe": ("Probe",),
-    "functions.wanted": ("uprobe", "usdt"),
+    "functions.wanted": ("kernel_function", "tracepoint", "uprobe", "usdt"),
     "losses": ("Losses",),
     "matching": ("glob",),
     "namespaces": ("Namespaces", "namespaces_of"),

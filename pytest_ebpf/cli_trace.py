@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="PROBE",
         help="write the calls of a function, each when it was called, or has returned if that is asked for: "
-        "'uprobe:./program:function num=s32@arg0'; static probes likewise, by usdt:; may be repeated",
+        "'uprobe:./program:function num=s32@arg0'; likewise usdt:, tracepoint:, kprobe:; may be repeated",
     )
     made.add_argument(
         "--syscalls",

@@ -37,7 +37,7 @@ def pytest_ebpf_probes(config: pytest.Config) -> Iterable[Wanted | str]:  # type
         config: Of the run.
 
     Returns:
-        What `pytest_ebpf.uprobe` and `usdt` return, or texts: ``"uprobe:./program:function"``.
+        What `pytest_ebpf.uprobe` and the others return, or texts: ``"uprobe:./program:function"``.
     """
 
 

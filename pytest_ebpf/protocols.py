@@ -75,6 +75,9 @@ class Session(Protocol):
     def attach(self, request: ProbeRequest, /) -> AttachedProbe:
         """Have a probe attached for the session; it is off."""
 
+    def format(self, tracepoint: str, /) -> str:
+        """Return the lines that describe the fields of a tracepoint of the kernel; asks the broker."""
+
     def returns_filtered(self) -> bool:
         """Tell whether a seccomp filter can answer the system call that return probes work by; asks the broker."""
 

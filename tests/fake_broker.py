@@ -106,6 +106,9 @@ class FakeEngine:
     def detach(self, session_id: int, probe: int) -> bool:
         return self.open[session_id].id == probe
 
+    def format(self, tracepoint: str) -> str:
+        return f"field:int {tracepoint.partition(':')[2]};	offset:8;	size:4;	signed:1;"
+
     def missed(self) -> int:
         return 7
 

@@ -113,6 +113,9 @@ class FakeSession:
         self.probes.append(probe)
         return probe
 
+    def format(self, tracepoint: str) -> str:
+        raise NotImplementedError(tracepoint)
+
     def returns_filtered(self) -> bool:
         return self.filtered
 

@@ -160,6 +160,15 @@ class Client:
         body = self._ask({"op": "probe", "kind": kind, "name": name}, sent=descriptors).body
         return int(body["probe"]), bool(body["shared"])
 
+    def format(self, tracepoint: str) -> str:
+        """Ask for the lines that describe the fields of a tracepoint of the kernel.
+
+        Raises:
+            BrokerError: There is none of that name, or the kernel does not say.
+            BrokerDied: It is gone.
+        """
+        return str(self._ask({"op": "format", "name": tracepoint}).body["format"])
+
     def returns_filtered(self) -> bool:
         """Ask whether a seccomp filter can answer the system call that return probes work by, on this kernel.
 

@@ -68,6 +68,9 @@ class Engine(Protocol):
     def detach(self, session_id: int, probe: int) -> bool:
         """Let go of a probe; False: the session does not hold it."""
 
+    def format(self, tracepoint: str) -> str:
+        """Return the lines that describe the fields of a tracepoint."""
+
     def close_session(self, session_id: int) -> None:
         """End a session."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.engine.probes import Asked
 
-__all__ = ["parse"]
+__all__ = ["parse", "tracepoint_name"]
 
 _TABLE_LIMIT = 2 << 20
 """Bytes: a spec, and as many places as there can be."""
@@ -80,6 +80,17 @@ def parse(request: Mapping[str, Any], descriptors: list[int], *, is_root: bool, 
     return Asked(
         kind, spec, found.returns, tuple(places), descriptors[0], name, root=found.reads_kernel and not has_owner
     )
+
+
+def tracepoint_name(name: object) -> str:
+    """Return a tracepoint's name.
+
+    Raises:
+        BrokerError: It is none.
+    """
+    if not isinstance(name, str) or not _NAMES["tracepoint"].fullmatch(name):
+        raise BrokerError(f"{name!r:.80} is no name of a tracepoint: {_EXAMPLES['tracepoint']} is one")
+    return name
 
 
 def _read_table(descriptor: int) -> bytes:

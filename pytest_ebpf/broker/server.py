@@ -174,6 +174,10 @@ class Server:
             raise BrokerError(f"this connection's session holds no probe {probe!r:.40}")
         return {}, ()
 
+    def _format(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
+        """Say which fields a tracepoint of the kernel has."""
+        return {"format": self._engine.format(probing.tracepoint_name(message.body.get("name")))}, ()
+
     def _returns(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
         """Say whether a seccomp filter can answer the call that return probes work by."""
         from pytest_ebpf.engine.uretprobe import filters_answer  # noqa: PLC0415 - a run without probes pays nothing
@@ -204,6 +208,7 @@ class Server:
         "calls": _calls,
         "probe": _probe,
         "unprobe": _unprobe,
+        "format": _format,
         "returns": _returns,
         "status": _status,
         "stop": _stop,

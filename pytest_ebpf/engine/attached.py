@@ -101,7 +101,7 @@ class AttachedProbes:
         """
         with _opened(request.target) as target:
             status = os.fstat(target[0]) if target else None
-            file = (status.st_dev, status.st_ino) if status else ()
+            file = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) if status else ()
             key = (file, request.kind, request.name, request.places, request.spec)
             held = self._held.get(key)
             if held is None:

@@ -13,9 +13,11 @@ from pytest_ebpf.errors import BrokerError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["attach_function", "attach_raw_tracepoint", "attach_tracepoint"]
+__all__ = ["attach_function", "attach_raw_tracepoint", "attach_tracepoint", "format_of"]
 
 _MOUNTED = "/sys/kernel/tracing"
+_FORMAT_MOST = 3500
+"""Letters; a message of the broker's has 4096 bytes."""
 
 
 def attach_tracepoint(library: tuple[Any, Any], program: Any, name: str, cookie: int) -> Callable[[], object]:
@@ -25,7 +27,7 @@ def attach_tracepoint(library: tuple[Any, Any], program: Any, name: str, cookie:
         BrokerError: There is none of that name, or the kernel refused.
     """
     ffi, lib = library
-    event = lib.pe_open_tracepoint(_number_of(lib, name))
+    event = lib.pe_open_tracepoint(int(_read(lib, name, "id")))
     if event < 0:
         raise BrokerError(f"the kernel refused the tracepoint {name}: perf_event_open: {os.strerror(-event)}")
     options = ffi.new("struct bpf_perf_event_opts *")
@@ -35,12 +37,28 @@ def attach_tracepoint(library: tuple[Any, Any], program: Any, name: str, cookie:
     if link == ffi.NULL:
         error = ffi.errno
         os.close(event)
+        if error == errno.EEXIST:
+            raise BrokerError(
+                f"another probe is on the tracepoint {name}, and the kernel takes one at a time: ask for the same"
+                " fields and the same where= throughout the run"
+            )
         raise BrokerError(f"the kernel refused a program at the tracepoint {name}: {os.strerror(error)}")
     return partial(lib.bpf_link__destroy, link)
 
 
-def _number_of(lib: Any, name: str) -> int:
-    """Look a tracepoint up in tracefs, which need not be mounted for that."""
+def format_of(lib: Any, name: str) -> str:
+    """Return the lines that describe the fields of a tracepoint, ``system:event``.
+
+    Raises:
+        BrokerError: There is none of that name, or the kernel does not say.
+    """
+    lines = _read(lib, name, "format").decode("utf-8", "replace").splitlines()
+    # Without those that tell how it is printed: an answer has an end.
+    return "\n".join(line.strip() for line in lines if line.startswith("\tfield:"))[:_FORMAT_MOST]
+
+
+def _read(lib: Any, name: str, file: str) -> bytes:
+    """Read a file of a tracepoint's in tracefs, which need not be mounted for that."""
     folder = lib.pe_open_tracefs()
     if folder < 0:
         try:
@@ -51,7 +69,7 @@ def _number_of(lib: Any, name: str) -> int:
                 "is not there: ask for the raw tracepoint"
             ) from None
     try:
-        path = Path("events", *name.split(":"), "id")
+        path = Path("events", *name.split(":"), file)
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
     except OSError as error:
         if error.errno != errno.ENOENT:
@@ -60,24 +78,24 @@ def _number_of(lib: Any, name: str) -> int:
     finally:
         os.close(folder)
     try:
-        return int(os.read(descriptor, 64))
+        return os.read(descriptor, 1 << 16)
     finally:
         os.close(descriptor)
 
 
-def attach_raw_tracepoint(library: tuple[Any, Any], program: Any, name: str, cookie: int) -> Callable[[], object]:
+def attach_raw_tracepoint(library: tuple[Any, Any], program: Any, name: str) -> Callable[[], object]:
     """Attach to a tracepoint by its bare name, to see its arguments and not its record; return what detaches it.
 
     Raises:
         BrokerError: There is none of that name, or the kernel refused.
     """
-    _, lib = library
-    link = lib.pe_attach_raw_tracepoint(lib.bpf_program__fd(program), name.encode(), cookie)
-    if link == -errno.ENOENT:
+    ffi, lib = library
+    link = lib.bpf_program__attach_raw_tracepoint(program, name.encode())
+    if link != ffi.NULL:
+        return partial(lib.bpf_link__destroy, link)
+    if ffi.errno == errno.ENOENT:
         raise BrokerError(f"this kernel ({os.uname().release}) has no raw tracepoint {name}")
-    if link < 0:
-        raise BrokerError(f"the kernel refused a program at the raw tracepoint {name}: {os.strerror(-link)}")
-    return partial(os.close, link)
+    raise BrokerError(f"the kernel refused a program at the raw tracepoint {name}: {os.strerror(ffi.errno)}")
 
 
 def attach_function(

@@ -196,6 +196,16 @@ class Engine:
         """Let go of a probe; return False if the session does not hold it."""
         return self._probes is not None and self._probes.detach(session_id, probe)
 
+    def format(self, tracepoint: str) -> str:
+        """Return the lines that describe the fields of a tracepoint.
+
+        Raises:
+            BrokerError: There is none of that name, or the kernel does not say.
+        """
+        from pytest_ebpf.engine.kernel_attaching import format_of  # noqa: PLC0415 - a run without probes pays nothing
+
+        return format_of(self._lib, tracepoint)
+
     def open_session(self, pid: int, uid: int, *, confined: bool, ring_size: int, calls: bool = False) -> EngineSession:
         """Make a ring and a control page, and enter a process with all that descends from it.
 

@@ -25,6 +25,5 @@ int64_t pe_program_missed(int fd);
 int pe_attach_uprobes(int program, const char *path, uint32_t count, const uint64_t *offsets,
 		      const uint64_t *semaphores, const uint64_t *cookies, int returns);
 int pe_has_uprobe_multi(void);
-int pe_attach_raw_tracepoint(int program, const char *name, uint64_t cookie);
 int pe_open_tracepoint(uint64_t id);
 int pe_open_tracefs(void);

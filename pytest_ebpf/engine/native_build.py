@@ -30,6 +30,7 @@ struct bpf_link *bpf_program__attach_kprobe_opts(const struct bpf_program *prog,
                                                  const struct bpf_kprobe_opts *opts);
 struct bpf_link *bpf_program__attach_perf_event_opts(const struct bpf_program *prog, int fd,
                                                      const struct bpf_perf_event_opts *opts);
+struct bpf_link *bpf_program__attach_raw_tracepoint(const struct bpf_program *prog, const char *name);
 int bpf_link__fd(const struct bpf_link *link);
 int bpf_link__destroy(struct bpf_link *link);
 int bpf_iter_create(int link_fd);
@@ -37,6 +38,7 @@ int bpf_iter_create(int link_fd);
 const char *bpf_map__name(const struct bpf_map *map);
 int bpf_map__fd(const struct bpf_map *map);
 int bpf_map__reuse_fd(struct bpf_map *map, int fd);
+int bpf_map__set_initial_value(struct bpf_map *map, const void *data, size_t size);
 int bpf_map_create(int type, const char *name, uint32_t key_size, uint32_t value_size,
                    uint32_t max_entries, const void *opts);
 int bpf_map_lookup_elem(int fd, const void *key, void *value);

@@ -77,21 +77,6 @@ int pe_has_uprobe_multi(void)
 	return error == -E2BIG;
 }
 
-/* Returns a descriptor, or -errno: EINVAL from kernels that give such a program no
- * cookie (before 6.10). */
-int pe_attach_raw_tracepoint(int program, const char *name, uint64_t cookie)
-{
-	struct {
-		uint64_t name;
-		uint32_t program;
-		uint32_t unused;
-		uint64_t cookie;
-	} wanted = { (uintptr_t)name, program, 0, cookie };
-	int fd = syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &wanted, sizeof(wanted));
-
-	return fd < 0 ? -errno : fd;
-}
-
 /* Returns a descriptor of an event that programs can be attached to, or -errno. One
  * CPU stands for all: the programs run wherever the tracepoint is passed. */
 int pe_open_tracepoint(uint64_t id)

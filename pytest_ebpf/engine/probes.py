@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,7 +42,7 @@ _UPROBE_MULTI = 48
 _NEEDS = {
     "uprobe": "kernel 6.0 or later with BTF, CONFIG_UPROBES=y and CONFIG_UPROBE_EVENTS=y",
     "tracepoint": "kernel 5.15 or later with BTF, CONFIG_PERF_EVENTS=y and CONFIG_TRACEPOINTS=y",
-    "raw_tracepoint": "kernel 6.10 or later with BTF; before, ask for the tracepoint",
+    "raw_tracepoint": "kernel 5.15 or later with BTF and CONFIG_TRACEPOINTS=y",
     "kprobe": "kernel 5.15 or later with BTF, CONFIG_KPROBES=y and CONFIG_KPROBE_EVENTS=y",
 }
 
@@ -66,7 +67,7 @@ class Asked:
     def key(self) -> tuple[object, ...]:
         """Return what is equal in probes that can be one."""
         status = os.fstat(self.descriptor) if self.descriptor >= 0 else None
-        file = (status.st_dev, status.st_ino) if status else ()
+        file = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) if status else ()
         return (self.kind, self.name, file, self.places, self.spec, self.root)
 
 
@@ -92,8 +93,9 @@ class Probes:
         self._library = library
         self._ffi, self._lib = library
         self._shared = {name: maps[name] for name in _SHARED}
-        self._objects: dict[str, Loading] = {}
-        """By kind of probe."""
+        self._objects: dict[str | int, tuple[str, Loading]] = {}
+        """Kinds of probe, and what they are loaded as. By kind; of raw tracepoints by id, each with programs of its
+        own, since the kernel gives those no cookie before 6.10."""
         self._many = False
         self._attached: dict[int, _Attached] = {}
         """By id. Those without a holder are being detached."""
@@ -110,12 +112,12 @@ class Probes:
             BrokerError: The kernel refused, or there are too many.
         """
         key = asked.key()
-        for number, each in self._attached.items():
+        for number, each in list(self._attached.items()):  # other threads take from it
             if each.holders and each.key == key:
                 each.holders.add(session)
                 return number, True
-        object_ = self._loaded(asked.kind)
         number = self._free_number()
+        object_ = self._loaded(asked.kind, number)
         self._update_spec(number, stamped(asked.spec, number, root=asked.root))
         attached = _Attached(key, holders={session})
         self._attached[number] = attached
@@ -139,7 +141,7 @@ class Probes:
 
     def release(self, session: int) -> None:
         """Let go of all that a session holds."""
-        for number in [number for number, each in self._attached.items() if session in each.holders]:
+        for number in [number for number, each in list(self._attached.items()) if session in each.holders]:
             self.detach(session, number)
 
     def _drop(self, number: int, attached: _Attached) -> None:
@@ -153,18 +155,22 @@ class Probes:
     def _detach_links(self, number: int, links: list[Callable[[], object]]) -> None:
         for link in links:
             link()
+        if number in self._objects:
+            self._objects.pop(number)[1].close()
         # Only now may its place in the table be another's.
         self._attached.pop(number, None)
 
     def close(self) -> None:
         """Detach all and give the programs back."""
-        for session in {holder for each in self._attached.values() for holder in each.holders}:
+        for session in {holder for each in list(self._attached.values()) for holder in each.holders}:
             self.release(session)
         for thread in self._detaching:
             thread.join()
-        for object_ in self._objects.values():
+        for _, object_ in self._objects.values():
             object_.close()
         self._objects.clear()
+        if "specs" in self._shared:
+            os.close(self._shared.pop("specs"))
 
     def programs(self) -> list[str]:
         """Return the names of the programs that are loaded."""
@@ -176,19 +182,22 @@ class Probes:
         return sum(lib.pe_program_missed(lib.bpf_program__fd(program)) for _, program in self._loaded_programs())
 
     def _loaded_programs(self) -> list[tuple[str, Any]]:
-        return [(name, self._objects[kind].programs[name]) for kind in self._objects for name in self._names(kind)]
+        loaded = list(self._objects.values())
+        return [(name, object_.programs[name]) for kind, object_ in loaded for name in self._names(kind)]
 
     def _names(self, kind: str) -> tuple[str, ...]:
         """Return the programs of a kind: of an entry, and of a return if it has one."""
         return _PROGRAMS.get(kind) or (_MANY if self._many else _ONE)
 
-    def _loaded(self, kind: str) -> Loading:
-        if kind in self._objects:
-            return self._objects[kind]
+    def _loaded(self, kind: str, number: int) -> Loading:
+        key = number if kind == "raw_tracepoint" else kind
+        if key in self._objects:
+            return self._objects[key][1]
         if kind == "uprobe":
             self._many = bool(self._lib.pe_has_uprobe_multi())
         path = str(object_path(_UPROBES if kind == "uprobe" else _KERNEL))
-        object_ = Loading((self._ffi, self._lib), path, partial(self._prepare, self._names(kind)))
+        cookie = number if kind == "raw_tracepoint" else 0
+        object_ = Loading(self._library, path, partial(self._prepare, self._names(kind), cookie))
         try:
             object_.wait()
         except LoadError as failure:
@@ -200,11 +209,16 @@ class Probes:
                 f"  lacks   what libbpf and the verifier say ({failure}):\n" + "\n".join(verdict)
             )
             raise BrokerError(message) from None
-        self._objects[kind] = object_
-        self._shared["specs"] = object_.maps["specs"]
+        self._objects[key] = (kind, object_)
+        if "specs" not in self._shared:
+            self._shared["specs"] = os.dup(object_.maps["specs"])
         return object_
 
-    def _prepare(self, names: tuple[str, ...], object_: Loading) -> None:
+    def _prepare(self, names: tuple[str, ...], cookie: int, object_: Loading) -> None:
+        if cookie:
+            (constants,) = (each for name, each in object_.map_objects.items() if name.endswith(".rodata"))
+            value = cookie.to_bytes(8, sys.byteorder)  # const volatile __u64 cfg_cookie, and nothing else
+            self._lib.bpf_map__set_initial_value(constants, self._ffi.from_buffer(value), len(value))
         for name, descriptor in self._shared.items():
             self._lib.bpf_map__reuse_fd(object_.map_objects[name], descriptor)
         for name, program in object_.programs.items():
@@ -213,7 +227,7 @@ class Probes:
                 self._lib.bpf_program__set_expected_attach_type(program, _UPROBE_MULTI)
 
     def _free_number(self) -> int:
-        taken = {number % MAX_PROBES for number in self._attached}
+        taken = {number % MAX_PROBES for number in list(self._attached)}
         free = next((slot for slot in range(MAX_PROBES) if slot not in taken), None)
         if free is None:
             message = f"the broker has {MAX_PROBES} probes attached, as many as it can hold: let go of some of them"
@@ -231,7 +245,7 @@ class Probes:
         if asked.kind == "tracepoint":
             attached.links.append(attach_tracepoint(self._library, program, asked.name, number))
         elif asked.kind == "raw_tracepoint":
-            attached.links.append(attach_raw_tracepoint(self._library, program, asked.name, number))
+            attached.links.append(attach_raw_tracepoint(self._library, program, asked.name))
         elif asked.kind == "kprobe":
             link = attach_function(self._library, program, asked.name, number, returns=returns)
             attached.links.append(link)

@@ -51,6 +51,9 @@ class Connection(Protocol):
     def detach(self, probe: int) -> None:
         """Let go of a probe."""
 
+    def format(self, tracepoint: str) -> str:
+        """Ask for the fields of a tracepoint."""
+
     def returns_filtered(self) -> bool:
         """Ask whether a seccomp filter can answer the system call that return probes work by."""
 
@@ -171,6 +174,18 @@ class Session:
             BrokerDied: Nobody is there to do it.
         """
         return self._attached().attach(request)
+
+    def format(self, tracepoint: str) -> str:
+        """Return the lines that describe the fields of a tracepoint of the kernel.
+
+        Args:
+            tracepoint: ``sched:sched_process_exit``.
+
+        Raises:
+            BrokerError: There is none of that name, or the kernel does not say.
+            BrokerDied: Nobody is there to answer.
+        """
+        return self._connection.format(tracepoint)
 
     def returns_filtered(self) -> bool:
         """Whether a seccomp filter can answer the system call that return probes work by: that crashes the program.

@@ -36,7 +36,7 @@ class FunctionAssertions:
         """Switch a probe on, from now to the window's end.
 
         Args:
-            wanted: What `pytest_ebpf.uprobe` and `usdt` return; or a text, such as
+            wanted: What `pytest_ebpf.uprobe` and the others return; or a text, such as
                 ``"uprobe:./exp:accept_exp num=s32@arg0"``.
 
         Returns:
@@ -50,7 +50,7 @@ class FunctionAssertions:
             wanted = asking.parse(wanted)
         elif not isinstance(wanted, asking.Wanted):
             raise UsageError(
-                f"a probe is what pytest_ebpf.uprobe() and usdt() return, or a text such as"
+                f"a probe is what pytest_ebpf.uprobe() and the others return, or a text such as"
                 f" 'uprobe:./program:function', not {wanted!r}"
             )
         window = self.window
@@ -126,6 +126,45 @@ class FunctionAssertions:
         """
         options: dict[str, Any] = {"where": where, "every": every, "limit": limit, "stack": stack}
         return self.probe(asking.usdt(target, *_given(provider, name), *types, **options, **values))
+
+    def tracepoint(
+        self, name: str, /, *, where: str | None = None, every: int = 1, limit: int | None = None, **values: Any
+    ) -> Probe:
+        """Record a tracepoint of the kernel, as processes of the test pass it; otherwise as `uprobe`.
+
+        Args:
+            name: With its category: ``"sched:sched_process_exit"``.
+            where: As of `uprobe`.
+            every: As of `uprobe`.
+            limit: As of `uprobe`.
+            values: Fields, each as ``...``, if not all are meant; or texts.
+        """
+        return self.probe(asking.tracepoint(name, where=where, every=every, limit=limit, **values))
+
+    def kernel_function(
+        self,
+        name: str,
+        /,
+        *types: Any,
+        where: str | None = None,
+        every: int = 1,
+        limit: int | None = None,
+        returns: Any = None,
+        **values: Any,
+    ) -> Probe:
+        """Record the calls of a function of the kernel, by processes of the test; otherwise as `uprobe`.
+
+        Args:
+            name: As in ``/proc/kallsyms``.
+            types: As of `uprobe`; what is not said, the kernel's type information (BTF) says.
+            where: As of `uprobe`.
+            every: As of `uprobe`.
+            limit: As of `uprobe`.
+            returns: As of `uprobe`.
+            values: As of `uprobe`.
+        """
+        options: dict[str, Any] = {"where": where, "every": every, "limit": limit, "returns": returns}
+        return self.probe(asking.kernel_function(name, *types, **options, **values))
 
     @property
     def functions(self) -> FunctionSequence:

@@ -116,6 +116,13 @@ class Definition:
         return "uprobe" if self.kind == "usdt" else self.kind
 
     @property
+    def kernel_name(self) -> str:
+        """What the kernel calls what is not in a file."""
+        if self.path:
+            return ""
+        return f"{self.wanted.provider}:{self.wanted.function}" if self.kind == "tracepoint" else self.wanted.function
+
+    @property
     def functions(self) -> Iterator[str]:
         """The names of all functions that it is on."""
         return (name for group in self.groups for name in group.functions)

@@ -32,13 +32,29 @@ _GO = (
 )
 
 
-def define(wanted: Wanted) -> Definition:
+def define(wanted: Wanted, format_of: Callable[[str], str]) -> Definition:
     """Find what is wanted.
+
+    Args:
+        wanted: What is asked for.
+        format_of: Returns the fields of a tracepoint of the kernel (`pytest_ebpf.protocols.Session.format`).
 
     Raises:
         UsageError: There is no such file, function, type or place.
+        BrokerError: There is no such tracepoint.
+        Unavailable: The kernel does not tell its types.
     """
-    return _DEFINERS[wanted.kind](wanted)
+    if wanted.kind == "uprobe":
+        return _uprobe(wanted)
+    if wanted.kind == "usdt":
+        return _usdt(wanted)
+    from pytest_ebpf.functions import finding_kernel  # noqa: PLC0415 - only of who asks
+
+    if wanted.kind == "tracepoint":
+        return finding_kernel.tracepoint(wanted, format_of)
+    return {"raw_tracepoint": finding_kernel.raw_tracepoint, "kprobe": finding_kernel.kernel_function}[wanted.kind](
+        wanted
+    )
 
 
 def open_binary(target: Any) -> tuple[Binary, str]:
@@ -134,19 +150,3 @@ def _usdt(wanted: Wanted) -> Definition:
         identity=_identity(binary),
         groups=tuple(usdt_groups(wanted, binary, shown)),
     )
-
-
-def _kernel(wanted: Wanted) -> Definition:
-    raise UsageError(
-        f"{wanted}: the kernel's own functions and tracepoints cannot be probed: functions (uprobe:) and static probes"
-        " (usdt:) of programs and libraries can"
-    )
-
-
-_DEFINERS: Mapping[str, Callable[[Wanted], Definition]] = {
-    "uprobe": _uprobe,
-    "usdt": _usdt,
-    "tracepoint": _kernel,
-    "raw_tracepoint": _kernel,
-    "kprobe": _kernel,
-}

@@ -23,7 +23,9 @@ _STACK = 64
 """Frames."""
 
 
-def planned(wanted: Wanted, reads: Reads, places: Sequence[Place], names: Sequence[str], on: Machine) -> Group:
+def planned(  # noqa: PLR0913 - the last by its name
+    wanted: Wanted, reads: Reads, places: Sequence[Place], names: Sequence[str], on: Machine, *, kernel: bool = False
+) -> Group:
     """Plan a probe.
 
     Args:
@@ -32,6 +34,7 @@ def planned(wanted: Wanted, reads: Reads, places: Sequence[Place], names: Sequen
         places: Where it is attached.
         names: By place: what is called there.
         on: Whose registers.
+        kernel: Whether pointers lead to the kernel's memory.
 
     Raises:
         UsageError: More is asked than a probe can read.
@@ -50,6 +53,7 @@ def planned(wanted: Wanted, reads: Reads, places: Sequence[Place], names: Sequen
             every=wanted.every,
             cap=wanted.limit or 0,
             stack=_STACK if wanted.stack else 0,
+            kernel=kernel,
         ),
         places=tuple(places),
         functions=tuple(names),

@@ -12,7 +12,7 @@ from pytest_ebpf.functions.arming import Arming, Attached
 from pytest_ebpf.functions.store import FunctionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
     from pytest_ebpf.functions.definition import Definition
     from pytest_ebpf.functions.wanted import Wanted
@@ -31,7 +31,7 @@ class Functions:
         self._history = history
         self._known: dict[Hashable, tuple[Definition, tuple[Attached, ...]]] = {}
         self._by_id: dict[int, Attached] = {}
-        self.define = _define
+        self.define: Callable[[Wanted], Definition] = self._define
         """Finds what is wanted."""
         self.store = FunctionStore()
         self.armings: list[Arming] = []
@@ -78,18 +78,28 @@ class Functions:
             self._known[key] = found
         return found
 
+    def _define(self, wanted: Wanted) -> Definition:
+        from pytest_ebpf.functions.finding import define  # noqa: PLC0415 - reads binaries, which most runs never do
+
+        return define(wanted, self._history.session.format)
+
     def _attach(self, definition: Definition) -> Iterable[Attached]:
         from pytest_ebpf.engine.attached import ProbeRequest  # noqa: PLC0415 - most runs have no probes
 
         for group in definition.groups:
             request = ProbeRequest(
                 kind=definition.kind_of_program,
-                name=definition.wanted.function if not definition.path else "",
+                name=definition.kernel_name,
                 target=definition.path or None,
                 spec=group.spec,
                 places=group.places,
             )
-            probe = self._history.session.attach(request)
+            try:
+                probe = self._history.session.attach(request)
+            except OSError as error:
+                raise UsageError(
+                    f"{definition.shown} cannot be opened: {error.strerror}; ask again when it can"
+                ) from None
             attached = self._by_id.get(probe.id)
             if attached is None:
                 attached = self._by_id[probe.id] = Attached(probe, returns=group.spec.returns)
@@ -124,12 +134,6 @@ class Functions:
     def of(self, window: Window) -> list[Arming]:
         """Return the probes that were on in a window, or in a part of it."""
         return [arming for arming in self.armings if arming.overlaps(window)]
-
-
-def _define(wanted: Wanted) -> Definition:
-    from pytest_ebpf.functions.finding import define  # noqa: PLC0415 - reads binaries, which most runs never do
-
-    return define(wanted)
 
 
 def _key(wanted: Wanted) -> Hashable | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_ebpf.errors import UsageError
 
-__all__ = ["KINDS", "Wanted", "parse", "uprobe", "usdt"]
+__all__ = ["KINDS", "Wanted", "kernel_function", "parse", "tracepoint", "uprobe", "usdt"]
 
 KINDS = ("uprobe", "usdt", "tracepoint", "raw_tracepoint", "kprobe")
 _OPTIONS = ("where", "every", "limit", "stack", "returns")
@@ -178,6 +178,56 @@ def usdt(  # noqa: PLR0913 - each has its name
     return _with(wanted, types, values, options)
 
 
+def tracepoint(
+    name: str, /, *, where: str | None = None, every: int = 1, limit: int | None = None, **values: Any
+) -> Wanted:
+    """Ask for a tracepoint of the kernel, such as ``"sched:sched_process_exit"``.
+
+    Args:
+        name: With its category before it.
+        where: As of `uprobe`.
+        every: As of `uprobe`.
+        limit: As of `uprobe`.
+        values: Fields, each as ``...``, if not all are meant; or texts.
+
+    Raises:
+        UsageError: It cannot be asked so.
+    """
+    wanted = parse(name if name.partition(":")[0] in _FORMS else f"tracepoint:{name}")
+    if wanted.kind != "raw_tracepoint":
+        _check_kind(wanted, "tracepoint", name)
+    return _with(wanted, (), values, {"where": where, "every": every, "limit": limit})
+
+
+def kernel_function(
+    name: str,
+    /,
+    *types: Any,
+    where: str | None = None,
+    every: int = 1,
+    limit: int | None = None,
+    returns: Any = None,
+    **values: Any,
+) -> Wanted:
+    """Ask for the calls of a function of the kernel.
+
+    Args:
+        name: As in ``/proc/kallsyms``.
+        types: As of `uprobe`; what is not said, BTF says.
+        where: As of `uprobe`.
+        every: As of `uprobe`.
+        limit: As of `uprobe`.
+        returns: As of `uprobe`.
+        values: As of `uprobe`.
+
+    Raises:
+        UsageError: It cannot be asked so.
+    """
+    wanted = parse(name if name.partition(":")[0] in _FORMS else f"kprobe:{name}")
+    _check_kind(wanted, "kprobe", name)
+    return _with(wanted, types, values, {"where": where, "every": every, "limit": limit, "returns": returns})
+
+
 def _check_kind(wanted: Wanted, kind: str, text: str) -> None:
     if wanted.kind != kind:
         raise UsageError(f"{text!r} is a {wanted.kind}; here a {kind} is asked for, such as {_EXAMPLES[kind]!r}")
@@ -274,9 +324,9 @@ def _settings(text: str, words: list[str]) -> tuple[dict[str, Any], dict[str, An
         elif name in {"every", "limit"}:
             options[name] = _number(text, word, value)
         elif name in _OPTIONS:
-            options[name] = True if name == "stack" or value == "True" else value
+            options[name] = True if name == "stack" or value == "True" else ... if value == "..." else value
         else:
-            values[name] = value
+            values[name] = ... if value == "..." else value
     return values, options
 
 

@@ -190,7 +190,7 @@ def test_under_an_administrators_broker_the_kernels_memory_is_for_root(program: 
             finally:
                 broker.terminate()
     refusal = (
-        f"{REFUSED}a probe that shows the kernel's memory is for root here, since an administrator runs this broker for "
-        "all: run pytest as root, or without --ebpf-broker"
+        f"{REFUSED}a probe that shows the kernel's memory is for root here, since an administrator runs this broker "
+        "for all: run pytest as root, or without --ebpf-broker"
     )
     assert answer == f"{[refusal]} [[0]]"

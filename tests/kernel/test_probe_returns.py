@@ -68,6 +68,16 @@ def test_calls_that_are_too_deep_say_that_their_return_will_not_be_told(probes: 
     assert pairs(hits) == [(depth, depth * (depth + 1) // 2) for depth in watched]
 
 
+def test_calls_that_are_too_deep_say_so_also_where_those_above_are_not_told(probes: Probing, returns: str) -> None:
+    spec = Spec(fetches=CALLS.fetches, returns=True, filters=(Filter(0, Op.LESS, 40),))
+    probes.attach(spec, returns, "recurse")
+    subprocess.run([returns, "recurse", "100"], check=True)
+    hits = probes.hits()
+    watched = range(101 - DEEPEST, 40)
+    assert [hit.no_frame for hit in hits if not hit.is_return] == [False] * len(watched) + [True] * (101 - DEEPEST)
+    assert pairs(hits) == [(depth, depth * (depth + 1) // 2) for depth in watched]
+
+
 def test_a_jump_out_leaves_entries_without_a_return_and_none_with_anothers(probes: Probing, returns: str) -> None:
     # More than there are frames: those that were left are not kept.
     turns = 2 * DEEPEST

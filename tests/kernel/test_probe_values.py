@@ -93,6 +93,18 @@ def test_what_lies_on_pages_that_nobody_has_read_is_read(probes: Probing, probed
     assert failure(last[4]) == 0
 
 
+@pytest.mark.parametrize("steps", [(0,), (0, 0)])
+def test_a_number_on_a_page_that_nobody_has_read_is_read(
+    steps: tuple[int, ...], probes: Probing, probed: str, tmp_path: Path
+) -> None:
+    # Where the pointer leads that is read first, there is nothing.
+    (tmp_path / "file").write_bytes(b"\x10" * 2 * PAGE)
+    probes.attach(Spec(fetches=(memory(0, 8, *steps),)), probed, "take_text")
+    subprocess.run([probed, "cold", str(tmp_path / "file")], check=True)
+    seen = [(failure(hit.pieces[0]), hit.pieces[0].data) for hit in probes.hits()]
+    assert seen == [(None, b"\x10" * 8) if len(steps) == 1 else (1, b"")] * 3
+
+
 def test_a_pointer_that_leads_nowhere_says_at_which_step(probes: Probing, probed: str) -> None:
     # number; inner->number; next->number; next->inner->number
     chains = [(16,), (8, 0), (0, 16), (0, 8, 0)]

@@ -66,14 +66,27 @@ static void *count_up(void *thread)
 	return NULL;
 }
 
+static volatile int done;
+
+/* Whoever looks for a page waits for this, time and again. */
+static void *change_memory(void *none)
+{
+	while (!done)
+		munmap(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 4096);
+	return none;
+}
+
 static void run_threads(void)
 {
-	pthread_t threads[8];
+	pthread_t threads[8], changing;
 
+	pthread_create(&changing, NULL, change_memory, NULL);
 	for (long i = 0; i < 8; i++)
 		pthread_create(&threads[i], NULL, count_up, (void *)i);
 	for (int i = 0; i < 8; i++)
 		pthread_join(threads[i], NULL);
+	done = 1;
+	pthread_join(changing, NULL);
 }
 
 static void call_all(void)

@@ -147,6 +147,19 @@ def test_a_probe_can_be_waited_for() -> None:
         trace.wait_for(calls, timeout=0, num=3)
 
 
+def test_a_file_that_is_gone_when_it_is_to_be_attached(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, trace = started()
+
+    def attach(_request: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(world.session, "attach", attach)
+    with pytest.raises(UsageError) as caught:
+        trace.uprobe("./exp", "accept_exp")
+    assert str(caught.value) == "/srv/exp cannot be opened: No such file or directory; ask again when it can"
+    assert trace.window.history.functions.armings == []
+
+
 def test_a_closed_window_takes_no_probe() -> None:
     world, trace = started()
     trace.close()

@@ -168,5 +168,6 @@ def test_arguments_that_are_not_read() -> None:
 def test_what_is_no_probe() -> None:
     _, trace = build()
     assert text_of(UsageError, lambda: trace.probe(5)) == (  # type: ignore[arg-type]
-        "a probe is what pytest_ebpf.uprobe() and usdt() return, or a text such as 'uprobe:./program:function', not 5"
+        "a probe is what pytest_ebpf.uprobe() and the others return, or a text such as"
+        " 'uprobe:./program:function', not 5"
     )

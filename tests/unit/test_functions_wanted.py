@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ebpf import UsageError, uprobe, usdt
-from pytest_ebpf.functions.finding import define
+from pytest_ebpf import UsageError, kernel_function, tracepoint, uprobe, usdt
 from pytest_ebpf.functions.wanted import Wanted, parse
 
 if TYPE_CHECKING:
@@ -77,6 +76,12 @@ def test_all_ways_to_ask_for_a_function_are_one() -> None:
     assert (typed.types, typed.values, typed.every) == ((ctypes.c_int,), (("size", ctypes.c_size_t),), 2)
 
 
+def test_probes_of_the_kernel() -> None:
+    assert tracepoint("sched:sched_switch") == parse("tracepoint:sched:sched_switch")
+    assert tracepoint("sched:sched_switch", next_pid=...) == parse("t:sched:sched_switch next_pid=...")
+    assert kernel_function("do_unlinkat", returns=True) == parse("kretprobe:do_unlinkat")
+
+
 def test_all_ways_to_ask_for_a_static_probe_are_one() -> None:
     gc = Wanted(kind="usdt", target="/usr/bin/python3", provider="python", function="gc__start")
     assert usdt("/usr/bin/python3", "python", "gc__start") == gc
@@ -133,11 +138,8 @@ SUCH_AS = "(such as uprobe:./program:function, usdt:/usr/bin/python3:python:gc__
             "usdt('./exp', 'python'): which probe? Say its name too; any is '*'",
         ),
         (
-            lambda: define(parse("kprobe:do_unlinkat")),
-            (
-                "kprobe:do_unlinkat: the kernel's own functions and tracepoints cannot be probed: functions (uprobe:)"
-                " and static probes (usdt:) of programs and libraries can"
-            ),
+            lambda: tracepoint("kprobe:f"),
+            "'kprobe:f' is a kprobe; here a tracepoint is asked for, such as 'tracepoint:sched:sched_process_exit'",
         ),
     ],
 )

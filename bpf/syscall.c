@@ -56,7 +56,7 @@ int BPF_PROG(syscall__sys_enter, struct pt_regs *registers, long number)
 		return 0;
 	read_call(&call->record, is_compat(task), registers, number);
 	call->record.header.window = control->window;
-	if (!is_wanted(control, member))
+	if (is_probes_own(&call->record) || !is_wanted(control, member))
 		return 0;
 	begin_call(member, control);
 	call->state = CALL_PENDING;

@@ -208,7 +208,8 @@ def test_a_summary_counts_as_strace_does(tmp_path: Path) -> None:
     done = typed("trace", "--syscalls", "--summary", "-o", tmp_path / "ours", "--", "sh", "-c", script)
     assert done.returncode == 3
     strace = ["strace", "-f", "-c", "-U", "calls,errors,name", "-o", str(tmp_path / "theirs"), "sh", "-c", script]
-    subprocess.run(strace, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    beside = subprocess.run(strace, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert beside.returncode == 3, beside.stderr
 
     def counts(name: str, first: int) -> dict[str, list[str]]:
         rows = (line.split() for line in (tmp_path / name).read_text().splitlines()[2:-2])

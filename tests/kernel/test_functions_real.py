@@ -156,3 +156,11 @@ def test_a_collection_of_pythons_garbage(ebpf_trace: Trace) -> None:
     probe = ebpf_trace.usdt("usdt:/usr/bin/python3:python:gc__start", generation="s32")
     subprocess.run(["/usr/bin/python3", "-I", "-c", "import gc; gc.disable(); gc.collect(1)"], check=True)
     assert 1 in [call.generation for call in probe]
+
+
+def test_a_return_probe_leaves_no_system_call_behind(ebpf_trace: Trace, exp: Path) -> None:
+    probe = ebpf_trace.uprobe(exp, "accept_exp", returns=True)
+    subprocess.run([exp], check=True)
+    assert [call.returned for call in probe] == [True] * 3
+    # The kernel made the program call uretprobe(2), at which it knows that the function returns.
+    assert {"uretprobe", "uprobe"}.isdisjoint(call.name for call in ebpf_trace.syscalls)

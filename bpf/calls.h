@@ -13,6 +13,21 @@
 
 #define SECCOMP_MODE_DEAD 3 /* include/linux/seccomp.h, kernel 5.17 (495ac3069a66) */
 
+/* arch/x86/entry/syscalls/syscall_64.tbl: kernels 6.11 and 6.18 */
+#define URETPROBE 335
+#define UPROBE 336
+
+/* Whether the kernel makes the thread call this where somebody has a probe on what it
+ * runs: no program does. That a filter answered it is told all the same. */
+static __always_inline bool is_probes_own(const struct call_record *call)
+{
+#if defined(__TARGET_ARCH_x86)
+	return call->abi == CALL_NATIVE && (call->number == URETPROBE || call->number == UPROBE);
+#else
+	return false;
+#endif
+}
+
 static __always_inline bool is_wanted(const struct control *control, const struct member *member)
 {
 	const struct call_record *call = &member->call.record;

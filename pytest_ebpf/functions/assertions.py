@@ -227,6 +227,7 @@ class FunctionAssertions:
         )
         if count is None:
             return verdicts.prove(claim)
+        claim.check_countable()
         return FunctionSequence.proved(verdicts.prove_count(claim, count), claim.armings, self.window, claim.asked)
 
     def assert_not_called(

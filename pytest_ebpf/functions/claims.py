@@ -102,6 +102,26 @@ class FunctionClaim(Claim["FunctionCall"]):
         """The probes that it is about."""
         return self._scope.armings
 
+    def check_countable(self) -> None:
+        """Refuse to count calls that two probes tell of, each for itself.
+
+        Raises:
+            UsageError: There are such.
+        """
+        met: dict[tuple[str, str], frozenset[int]] = {}
+        for arming in self.armings:
+            ids = frozenset(each.probe.id for each in arming.attached)
+            for name in arming.definition.functions:
+                if met.setdefault((arming.definition.path, name), ids) != ids and self._names(name):
+                    raise UsageError(
+                        f"several probes are on {name}, and each tells of every call: count those of one, by what"
+                        " uprobe() returned"
+                    )
+
+    def _names(self, function: str) -> bool:
+        assert isinstance(self.query, FunctionQuery)  # noqa: S101 - as it was made
+        return self.query.goes_by(function)
+
     def gaps(self, *, negative: bool) -> tuple[Gap, ...]:
         """Say what the evidence lacks.
 

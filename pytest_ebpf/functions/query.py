@@ -78,9 +78,13 @@ class FunctionQuery:
         # The author's code should see only what the rest lets through.
         self._criteria: list[Criterion] = sorted(made, key=lambda each: each.late)
 
+    def goes_by(self, function: str) -> bool:
+        """Whether a function is among those that are asked for by their names."""
+        return self._named is None or self._named(function)
+
     def is_about(self, arming: Arming) -> bool:
         """Whether calls that a probe tells of may match."""
-        return self._named is None or any(map(self._named, arming.definition.functions))
+        return any(map(self.goes_by, arming.definition.functions))
 
     def judge(self, item: FunctionCall) -> Verdict:
         """Tell whether a call matches, asking predicates only of what the rest let through."""

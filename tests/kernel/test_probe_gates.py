@@ -227,11 +227,11 @@ def test_the_same_probe_is_attached_once_for_as_many_as_ask(call_broker: Path, p
         return found
 
     before = links()
-    first = probes.attach(COUNT, probed, "take_numbers", "take_count")
+    first = probes.attach(COUNT, probed, "take_numbers")
     assert links() == before + 1
-    assert all(probes.attach(COUNT, probed, "take_numbers", "take_count") is first for _ in range(200))
+    assert all(probes.attach(COUNT, probed, "take_numbers") is first for _ in range(200))
     with probing(call_broker) as other:
-        again = other.attach(COUNT, probed, "take_numbers", "take_count")
+        again = other.attach(COUNT, probed, "take_numbers")
         assert (again.id, again.shared, links()) == (first.id, True, before + 1)
     # The other session took over this process; it is gone, and the probe stays for the first.
     assert links() == before + 1

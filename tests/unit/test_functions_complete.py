@@ -250,6 +250,20 @@ def test_a_probe_without_a_filter_answers_for_one_with() -> None:
     trace.assert_not_called("accept_exp")
 
 
+def test_calls_that_two_probes_tell_of_are_not_counted_twice() -> None:
+    world, trace = asked()
+    other = trace.uprobe("./exp", "accept_exp", returns=True)
+    exp = world.exp()
+    world.accept(exp, 1)
+    trace.assert_called("accept_exp", num=1)
+    with pytest.raises(UsageError) as caught:
+        trace.assert_called("accept_exp", count=1)
+    assert str(caught.value) == (
+        "several probes are on accept_exp, and each tells of every call: count those of one, by what uprobe() returned"
+    )
+    trace.assert_called(other, count=1)
+
+
 def test_a_call_of_which_the_kernel_could_not_tell_whether_it_counts() -> None:
     world, trace = asked()
     calls = trace.uprobe("./exp", "accept_exp", where="num > 1")

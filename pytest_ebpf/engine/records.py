@@ -105,15 +105,20 @@ class ProbeFields(Fields):
 
     def hit(self) -> ProbeHit:
         """Return what the probe's own side knows it by."""
-        return self._pieces.hit(self, self._data)
+        return self._pieces.hit(self._data)
 
 
 class _Pieces:
     """Reads what follows a ``struct probe_record``."""
 
     def __init__(self, structs: Mapping[str, StructLayout], enums: Mapping[str, Mapping[str, int]]) -> None:
-        self._start = structs["probe_record"].size
-        piece = structs["probe_piece"]
+        record, piece = structs["probe_record"], structs["probe_piece"]
+        self._start = record.size
+        self._record = record.unpacker
+        outer = [name.removeprefix("header.") for name in record.names]
+        self._outer = operator.itemgetter(
+            *map(outer.index, ("spec", "place", "host_tid", "time_ns", "entered_ns", "ip", "sp", "flags", "length"))
+        )
         self._size = piece.size
         self._unpacker = piece.unpacker
         self._pick = operator.itemgetter(
@@ -124,12 +129,13 @@ class _Pieces:
             enums["probe_flag"][f"PROBE_{name}"] for name in ("RETURN", "CUT", "NO_FRAME")
         )
 
-    def hit(self, fields: Fields, data: bytes) -> ProbeHit:
+    def hit(self, data: bytes) -> ProbeHit:
         from pytest_ebpf.probes.spec import Piece, ProbeHit  # noqa: PLC0415 - most runs have no probes
 
+        spec, place, host_tid, time_ns, entered_ns, ip, sp, bits, size = self._outer(self._record.unpack_from(data))
         pieces, stack = {}, b""
         at = self._start
-        end = at + fields["length"]
+        end = at + size
         while at < end:
             address, fetch, flags, step, length = self._pick(self._unpacker.unpack_from(data, at))
             at += self._size
@@ -140,18 +146,17 @@ class _Pieces:
                     data[at : at + length], address, bool(flags & self._cut), bool(flags & self._unreadable), step
                 )
             at += (length + 7) // 8 * 8
-        flags = fields["flags"]
         return ProbeHit(
-            spec=fields["spec"],
-            place=fields["place"],
-            host_tid=fields["host_tid"],
-            time_ns=fields["time_ns"],
-            entered_ns=fields["entered_ns"],
-            ip=fields["ip"],
-            sp=fields["sp"],
-            is_return=bool(flags & self._return),
-            no_frame=bool(flags & self._no_frame),
-            cut=bool(flags & self._pieces_cut),
+            spec=spec,
+            place=place,
+            host_tid=host_tid,
+            time_ns=time_ns,
+            entered_ns=entered_ns,
+            ip=ip,
+            sp=sp,
+            is_return=bool(bits & self._return),
+            no_frame=bool(bits & self._no_frame),
+            cut=bool(bits & self._pieces_cut),
             pieces=pieces,
             stack=struct.unpack(f"<{len(stack) // 8}Q", stack),
         )

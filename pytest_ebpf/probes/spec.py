@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = [
     "MAX_FETCHES",
@@ -143,8 +144,7 @@ class Place:
     """Offset in the file of a USDT semaphore; 0: none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """What one fetch read."""
 
     data: bytes
@@ -156,8 +156,7 @@ class Piece:
     """Which dereference failed, from 0; as many as there are: the last read."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeHit:
+class ProbeHit(NamedTuple):
     """One record: a call, or its return."""
 
     spec: int

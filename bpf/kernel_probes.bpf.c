@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* The same for what the kernel itself does: its tracepoints and functions. They cannot
- * sleep, so what is not in memory is told as unreadable. Of each kind the programs are
- * loaded when the first one is asked for. */
+ * sleep, so what is not in memory is told as unreadable. */
 #include "probe_hit.h"
 
 /* Where a hit is put together. No task can take the CPU away meanwhile; an interrupt
@@ -84,14 +83,13 @@ static __always_inline bool note_frame(struct probe_work *work, const struct hit
 }
 
 /* registers: whether the context is a struct pt_regs. */
-static __always_inline void fire(void *ctx, const bool registers)
+static __always_inline void fire(void *ctx, struct member *member, const bool registers)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct hit hit = { .member = member_calling(task) };
+	struct hit hit = { .member = member };
 	struct kernel_scratch *scratch;
 	struct probe_work *work;
 
-	if (!hit.member || !is_hit(&hit, ctx))
+	if (!member || !is_hit(&hit, ctx))
 		return;
 	scratch = take_scratch(hit.control);
 	if (!scratch)
@@ -126,21 +124,38 @@ out:
 SEC("tp")
 int probe__tracepoint(void *ctx)
 {
-	fire(ctx, false);
+	fire(ctx, member_calling(bpf_get_current_task_btf()), false);
 	return 0;
 }
 
 SEC("raw_tp")
 int probe__raw(void *ctx)
 {
-	fire(ctx, false);
+	fire(ctx, member_calling(bpf_get_current_task_btf()), false);
 	return 0;
 }
+
+/* Of the task that an argument is, whichever happens to run: the one that is woken up. */
+#define OF_TASK(number)                                                                        \
+	SEC("tp_btf")                                                                          \
+	int probe__of_task##number(__u64 *ctx)                                                 \
+	{                                                                                      \
+		struct task_struct *task = (struct task_struct *)ctx[number];                  \
+                                                                                               \
+		if (task)                                                                      \
+			fire(ctx, member_of(task), false);                                     \
+		return 0;                                                                      \
+	}
+
+OF_TASK(0)
+OF_TASK(1)
+OF_TASK(2)
+OF_TASK(3)
 
 SEC("kprobe")
 int probe__kernel_enter(struct pt_regs *ctx)
 {
-	fire(ctx, true);
+	fire(ctx, member_calling(bpf_get_current_task_btf()), true);
 	return 0;
 }
 

@@ -94,9 +94,10 @@ static __always_inline __u64 start_of(const struct probe_work *work, const struc
 }
 
 /* Follows the pointers; returns the step that failed, or MAX_STEPS + 1. */
-static __always_inline __u32 follow(const struct fetch *fetch, __u64 *address,
-				    const enum reading reading)
+static __always_inline __u32 follow(const struct probe_work *work, const struct fetch *fetch,
+				    __u64 *address, const enum reading reading)
 {
+	const bool half = fetch->flags & (FETCH_WORD32 | FETCH_IN_RECORD);
 	__u64 at = *address + fetch->offsets[0], word;
 
 	for (__u32 step = 0; step < MAX_STEPS; step++) {
@@ -104,8 +105,10 @@ static __always_inline __u32 follow(const struct fetch *fetch, __u64 *address,
 			break;
 		word = 0;
 		*address = at;
-		if (read_bytes(&word, fetch->flags & FETCH_WORD32 ? 4 : 8, at, fetch->flags, reading))
+		if (read_bytes(&word, half ? 4 : 8, at, fetch->flags, reading))
 			return step;
+		if (fetch->flags & FETCH_IN_RECORD)
+			word = work->context + (word & 0xffff);
 		at = word + fetch->offsets[step + 1];
 	}
 	*address = at;
@@ -245,7 +248,7 @@ static __always_inline void fetch_at(struct probe_work *work, const struct probe
 	}
 	piece = (void *)&work->pieces[at];
 	address = start_of(work, fetch);
-	failed = follow(fetch, &address, reading);
+	failed = follow(work, fetch, &address, reading);
 	piece->address = address;
 	piece->fetch = index;
 	piece->flags = 0;

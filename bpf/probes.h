@@ -35,6 +35,8 @@ enum fetch_flag {
 	FETCH_KERNEL = 2, /* the kernel's memory */
 	FETCH_QUIET = 4, /* for a filter or a length: it is not told */
 	FETCH_WORD32 = 8, /* pointers have four bytes */
+	FETCH_IN_RECORD = 16, /* the first step's pointer is a __data_loc: where in the record
+			       * it lies, and above that its length */
 };
 
 /* Reaches base + register index * scale + offsets[0], then for each step the pointer

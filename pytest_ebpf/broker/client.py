@@ -142,13 +142,14 @@ class Client:
         """
         self._ask({"op": "calls"})
 
-    def attach(self, kind: str, name: str, descriptors: Sequence[int]) -> tuple[int, bool]:
+    def attach(self, kind: str, name: str, descriptors: Sequence[int], *, task: int | None = None) -> tuple[int, bool]:
         """Attach a probe for the session.
 
         Args:
             kind: ``uprobe``, ``tracepoint``, ``raw_tracepoint`` or ``kprobe``.
             name: Of the tracepoint, or of the kernel's function.
             descriptors: Of a uprobe's file, open for reading; of the table (`pytest_ebpf.engine.specs`), sealed.
+            task: Which argument of a raw tracepoint is the task that it is about.
 
         Returns:
             Its id, and whether it was attached already, for another session.
@@ -157,7 +158,7 @@ class Client:
             BrokerError: It refuses, or the kernel; says why.
             BrokerDied: It is gone.
         """
-        body = self._ask({"op": "probe", "kind": kind, "name": name}, sent=descriptors).body
+        body = self._ask({"op": "probe", "kind": kind, "name": name, "task": task}, sent=descriptors).body
         return int(body["probe"]), bool(body["shared"])
 
     def format(self, tracepoint: str) -> str:

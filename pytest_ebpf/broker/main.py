@@ -47,7 +47,8 @@ def load_engine() -> Engine:
 
 def listen(engine: Engine, place: Place, uid: int, owner: int | None = None) -> Server:
     """Make the server; leave no socket without one."""
-    from pytest_ebpf.broker.server import Limits, Server  # noqa: PLC0415 - see the module's first lines
+    from pytest_ebpf.broker.limits import Limits  # noqa: PLC0415 - see the module's first lines
+    from pytest_ebpf.broker.server import Server  # noqa: PLC0415 - likewise
 
     try:
         return Server(engine, place, uid, owner, Limits())

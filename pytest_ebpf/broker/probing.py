@@ -29,6 +29,7 @@ _NAMES = {
     "kprobe": re.compile(r"[A-Za-z0-9_.$]{1,128}"),
 }
 _EXAMPLES = {"tracepoint": "sched:sched_switch", "raw_tracepoint": "sched_switch", "kprobe": "do_unlinkat"}
+_TASKS = 4
 _F_GET_SEALS = 1034
 """``fcntl(2)``; Python has had it since 3.9, where the C library's headers did."""
 _F_SEAL_WRITE = 8
@@ -75,11 +76,23 @@ def parse(request: Mapping[str, Any], descriptors: list[int], *, is_root: bool, 
     if has_context and found.returns:
         raise BrokerError(f"a {kind} has no return")
     if kind != "uprobe":
-        return Asked(kind, spec, found.returns, name=name, root=not has_owner)
+        task = _task_of(request.get("task"), kind)
+        return Asked(kind, spec, found.returns, name=name, root=not has_owner, task=task)
     places = unpack_places(table[size:], _size_of_target(descriptors[0]))
     return Asked(
         kind, spec, found.returns, tuple(places), descriptors[0], name, root=found.reads_kernel and not has_owner
     )
+
+
+def _task_of(task: object, kind: str) -> int | None:
+    """Return which argument is the task that a tracepoint is about."""
+    if task is None:
+        return None
+    if kind != "raw_tracepoint" or not isinstance(task, int) or not 0 <= task < _TASKS:
+        raise BrokerError(
+            f"the task of a raw tracepoint is one of its {_TASKS} first arguments, and you said {task!r:.40}"
+        )
+    return task
 
 
 def tracepoint_name(name: object) -> str:

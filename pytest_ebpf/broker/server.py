@@ -15,12 +15,12 @@ import socket
 import sys
 import time
 import traceback
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from pytest_ebpf.broker import probing, protocol
 from pytest_ebpf.broker.connection import Connection, identify
+from pytest_ebpf.broker.limits import Limits
 from pytest_ebpf.broker.spill import Spill
 from pytest_ebpf.errors import BrokerError
 
@@ -30,27 +30,13 @@ if TYPE_CHECKING:
     from pytest_ebpf.broker.engine import Engine
     from pytest_ebpf.broker.place import Place
 
-__all__ = ["Limits", "Server"]
+__all__ = ["Server"]
 
 _FILLED = 0.2
 """A little below the quarter at which the kernel wakes us."""
 
 _LOG_LINES = 1000
 """The log may lie on the user's disk."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a user can make the broker hold, and with it the kernel."""
-
-    sessions: int = 256
-    """At most, at the same time."""
-    idle: int = 64
-    """Connections without a session."""
-    ring: int = 1 << 30
-    """Bytes of one ring."""
-    memory: int = os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE // 4
-    """Bytes of all rings, and of what was drained from them and not read yet."""
 
 
 Answer: TypeAlias = "tuple[Mapping[str, Any], tuple[int, ...]]"

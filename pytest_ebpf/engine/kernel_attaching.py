@@ -20,7 +20,7 @@ _FORMAT_MOST = 3500
 """Letters; a message of the broker's has 4096 bytes."""
 
 
-def attach_tracepoint(library: tuple[Any, Any], program: Any, name: str, cookie: int) -> Callable[[], object]:
+def attach_tracepoint(library: tuple[Any, Any], program: Any, name: str) -> Callable[[], object]:
     """Attach to a tracepoint, ``system:event``; return what detaches it.
 
     Raises:
@@ -30,18 +30,10 @@ def attach_tracepoint(library: tuple[Any, Any], program: Any, name: str, cookie:
     event = lib.pe_open_tracepoint(int(_read(lib, name, "id")))
     if event < 0:
         raise BrokerError(f"the kernel refused the tracepoint {name}: perf_event_open: {os.strerror(-event)}")
-    options = ffi.new("struct bpf_perf_event_opts *")
-    options.sz = ffi.sizeof("struct bpf_perf_event_opts")
-    options.bpf_cookie = cookie
-    link = lib.bpf_program__attach_perf_event_opts(program, event, options)
+    link = lib.bpf_program__attach_perf_event(program, event)
     if link == ffi.NULL:
         error = ffi.errno
         os.close(event)
-        if error == errno.EEXIST:
-            raise BrokerError(
-                f"another probe is on the tracepoint {name}, and the kernel takes one at a time: ask for the same"
-                " fields and the same where= throughout the run"
-            )
         raise BrokerError(f"the kernel refused a program at the tracepoint {name}: {os.strerror(error)}")
     return partial(lib.bpf_link__destroy, link)
 
@@ -83,14 +75,16 @@ def _read(lib: Any, name: str, file: str) -> bytes:
         os.close(descriptor)
 
 
-def attach_raw_tracepoint(library: tuple[Any, Any], program: Any, name: str) -> Callable[[], object]:
+def attach_raw_tracepoint(library: tuple[Any, Any], program: Any, name: str, *, of_task: bool) -> Callable[[], object]:
     """Attach to a tracepoint by its bare name, to see its arguments and not its record; return what detaches it.
 
     Raises:
         BrokerError: There is none of that name, or the kernel refused.
     """
     ffi, lib = library
-    link = lib.bpf_program__attach_raw_tracepoint(program, name.encode())
+    raw = lib.bpf_program__attach_raw_tracepoint
+    # Of a program that knows which tracepoint it is for, libbpf finds the way itself.
+    link = lib.bpf_program__attach(program) if of_task else raw(program, name.encode())
     if link != ffi.NULL:
         return partial(lib.bpf_link__destroy, link)
     if ffi.errno == errno.ENOENT:

@@ -22,14 +22,14 @@ const char *bpf_program__section_name(const struct bpf_program *prog);
 int bpf_program__fd(const struct bpf_program *prog);
 int bpf_program__set_autoload(struct bpf_program *prog, bool autoload);
 int bpf_program__set_expected_attach_type(struct bpf_program *prog, int type);
+int bpf_program__set_attach_target(struct bpf_program *prog, int fd, const char *name);
 struct bpf_link *bpf_program__attach(const struct bpf_program *prog);
 struct bpf_link *bpf_program__attach_iter(const struct bpf_program *prog, const void *opts);
 struct bpf_link *bpf_program__attach_uprobe_opts(const struct bpf_program *prog, int pid, const char *path,
                                                  size_t offset, const struct bpf_uprobe_opts *opts);
 struct bpf_link *bpf_program__attach_kprobe_opts(const struct bpf_program *prog, const char *name,
                                                  const struct bpf_kprobe_opts *opts);
-struct bpf_link *bpf_program__attach_perf_event_opts(const struct bpf_program *prog, int fd,
-                                                     const struct bpf_perf_event_opts *opts);
+struct bpf_link *bpf_program__attach_perf_event(const struct bpf_program *prog, int fd);
 struct bpf_link *bpf_program__attach_raw_tracepoint(const struct bpf_program *prog, const char *name);
 int bpf_link__fd(const struct bpf_link *link);
 int bpf_link__destroy(struct bpf_link *link);
@@ -50,7 +50,6 @@ struct btf *btf__parse_elf(const char *path, void *ext);
 void btf__free(struct btf *btf);
 
 struct bpf_kprobe_opts { size_t sz; uint64_t bpf_cookie; bool retprobe; ...; };
-struct bpf_perf_event_opts { size_t sz; uint64_t bpf_cookie; ...; };
 struct bpf_uprobe_opts { size_t sz; size_t ref_ctr_offset; uint64_t bpf_cookie; bool retprobe; ...; };
 struct bpf_map_create_opts { size_t sz; uint32_t map_flags; ...; };
 #define BPF_MAP_TYPE_RINGBUF ...

@@ -34,7 +34,9 @@ _PROGRAMS = {
     "kprobe": ("probe__kernel_enter", "probe__kernel_leave"),
 }
 """Of the kernel's own kinds."""
+_OF_TASK = ("probe__of_task0", "probe__of_task1", "probe__of_task2", "probe__of_task3")
 _ONE, _MANY = ("probe__enter", "probe__leave"), ("probe__enter_many", "probe__leave_many")
+_TRACEPOINTS = ("tracepoint", "raw_tracepoint")
 _UPROBE_MULTI = 48
 """``BPF_TRACE_UPROBE_MULTI`` of ``linux/bpf.h``, kernel 6.6."""
 
@@ -63,12 +65,14 @@ class Asked:
     """Of the tracepoint, or of the function."""
     root: bool = False
     """Whether confined sessions are told nothing of it."""
+    task: int | None = None
+    """Which argument of a raw tracepoint is the task that it is about; None: the one that passes it."""
 
     def key(self) -> tuple[object, ...]:
         """Return what is equal in probes that can be one."""
         status = os.fstat(self.descriptor) if self.descriptor >= 0 else None
         file = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) if status else ()
-        return (self.kind, self.name, file, self.places, self.spec, self.root)
+        return (self.kind, self.name, file, self.places, self.spec, self.root, self.task)
 
 
 @dataclass(slots=True)
@@ -93,9 +97,9 @@ class Probes:
         self._library = library
         self._ffi, self._lib = library
         self._shared = {name: maps[name] for name in _SHARED}
-        self._objects: dict[str | int, tuple[str, Loading]] = {}
-        """Kinds of probe, and what they are loaded as. By kind; of raw tracepoints by id, each with programs of its
-        own, since the kernel gives those no cookie before 6.10."""
+        self._objects: dict[str | int, tuple[tuple[str, ...], Loading]] = {}
+        """Which programs are loaded, and in what: by kind of probe; of tracepoints by id. Each of those has its own:
+        the kernel takes no program twice at one tracepoint, and gives it at a raw one no cookie before 6.10."""
         self._many = False
         self._attached: dict[int, _Attached] = {}
         """By id. Those without a holder are being detached."""
@@ -117,7 +121,7 @@ class Probes:
                 each.holders.add(session)
                 return number, True
         number = self._free_number()
-        object_ = self._loaded(asked.kind, number)
+        object_ = self._loaded(asked, number)
         self._update_spec(number, stamped(asked.spec, number, root=asked.root))
         attached = _Attached(key, holders={session})
         self._attached[number] = attached
@@ -183,38 +187,34 @@ class Probes:
 
     def _loaded_programs(self) -> list[tuple[str, Any]]:
         loaded = list(self._objects.values())
-        return [(name, object_.programs[name]) for kind, object_ in loaded for name in self._names(kind)]
+        return [(name, object_.programs[name]) for names, object_ in loaded for name in names]
 
-    def _names(self, kind: str) -> tuple[str, ...]:
-        """Return the programs of a kind: of an entry, and of a return if it has one."""
-        return _PROGRAMS.get(kind) or (_MANY if self._many else _ONE)
+    def _names(self, asked: Asked) -> tuple[str, ...]:
+        """Return the programs of a probe: of an entry, and of a return if it has one."""
+        if asked.task is not None:
+            return (_OF_TASK[asked.task],)
+        return _PROGRAMS.get(asked.kind) or (_MANY if self._many else _ONE)
 
-    def _loaded(self, kind: str, number: int) -> Loading:
-        key = number if kind == "raw_tracepoint" else kind
+    def _loaded(self, asked: Asked, number: int) -> Loading:
+        kind, own = asked.kind, asked.kind in _TRACEPOINTS
+        key = number if own else kind
         if key in self._objects:
             return self._objects[key][1]
         if kind == "uprobe":
             self._many = bool(self._lib.pe_has_uprobe_multi())
-        path = str(object_path(_UPROBES if kind == "uprobe" else _KERNEL))
-        cookie = number if kind == "raw_tracepoint" else 0
-        object_ = Loading(self._library, path, partial(self._prepare, self._names(kind), cookie))
+        path, names = str(object_path(_UPROBES if kind == "uprobe" else _KERNEL)), self._names(asked)
+        object_ = Loading(self._library, path, partial(self._prepare, names, asked, number if own else 0))
         try:
             object_.wait()
         except LoadError as failure:
             object_.close()
-            verdict = [line for line in failure.log.splitlines() if line.strip() and "processed" not in line][-12:]
-            message = (
-                f"this kernel ({os.uname().release}) cannot run the programs of a {kind}\n"
-                f"  needs   {_NEEDS[kind]}\n"
-                f"  lacks   what libbpf and the verifier say ({failure}):\n" + "\n".join(verdict)
-            )
-            raise BrokerError(message) from None
-        self._objects[key] = (kind, object_)
+            raise _not_loaded(asked, failure) from None
+        self._objects[key] = (names, object_)
         if "specs" not in self._shared:
             self._shared["specs"] = os.dup(object_.maps["specs"])
         return object_
 
-    def _prepare(self, names: tuple[str, ...], cookie: int, object_: Loading) -> None:
+    def _prepare(self, names: tuple[str, ...], asked: Asked, cookie: int, object_: Loading) -> None:
         if cookie:
             (constants,) = (each for name, each in object_.map_objects.items() if name.endswith(".rodata"))
             value = cookie.to_bytes(8, sys.byteorder)  # const volatile __u64 cfg_cookie, and nothing else
@@ -225,6 +225,8 @@ class Probes:
             self._lib.bpf_program__set_autoload(program, name in names)
             if name in _MANY:
                 self._lib.bpf_program__set_expected_attach_type(program, _UPROBE_MULTI)
+        if asked.task is not None:
+            self._lib.bpf_program__set_attach_target(object_.programs[names[0]], 0, asked.name.encode())
 
     def _free_number(self) -> int:
         taken = {number % MAX_PROBES for number in list(self._attached)}
@@ -241,11 +243,12 @@ class Probes:
             raise BrokerError(f"bpf_map_update_elem(specs): {os.strerror(self._ffi.errno)}")
 
     def _attach(self, object_: Loading, attached: _Attached, number: int, asked: Asked, *, returns: bool) -> None:
-        program = object_.programs[self._names(asked.kind)[returns]]
+        program = object_.programs[self._names(asked)[returns]]
         if asked.kind == "tracepoint":
-            attached.links.append(attach_tracepoint(self._library, program, asked.name, number))
+            attached.links.append(attach_tracepoint(self._library, program, asked.name))
         elif asked.kind == "raw_tracepoint":
-            attached.links.append(attach_raw_tracepoint(self._library, program, asked.name))
+            of_task = asked.task is not None
+            attached.links.append(attach_raw_tracepoint(self._library, program, asked.name, of_task=of_task))
         elif asked.kind == "kprobe":
             link = attach_function(self._library, program, asked.name, number, returns=returns)
             attached.links.append(link)
@@ -283,6 +286,19 @@ class Probes:
             many = f"one of {len(places)} offsets, the first of them {places[0].offset:#x}"
             raise _refused(-link, many if len(places) > 1 else f"offset {places[0].offset:#x}")
         attached.links.append(partial(os.close, link))
+
+
+def _not_loaded(asked: Asked, failure: LoadError) -> BrokerError:
+    if asked.task is not None and "processed" not in failure.log:
+        return BrokerError(f"this kernel ({os.uname().release}) has no raw tracepoint {asked.name}")
+    if asked.task is not None:
+        return BrokerError(f"argument {asked.task} of the raw tracepoint {asked.name} is no struct task_struct *")
+    verdict = [line for line in failure.log.splitlines() if line.strip() and "processed" not in line][-12:]
+    return BrokerError(
+        f"this kernel ({os.uname().release}) cannot run the programs of a {asked.kind}\n"
+        f"  needs   {_NEEDS[asked.kind]}\n"
+        f"  lacks   what libbpf and the verifier say ({failure}):\n" + "\n".join(verdict)
+    )
 
 
 def _refused(error: int, where: str) -> BrokerError:

@@ -66,6 +66,7 @@ def _fetch_flags(fetch: Fetch) -> int:
         "FETCH_KERNEL": fetch.kernel,
         "FETCH_QUIET": fetch.quiet,
         "FETCH_WORD32": fetch.word == _WORD32,
+        "FETCH_IN_RECORD": fetch.in_record,
     }
     return sum(flags[name] for name, on in chosen.items() if on)
 
@@ -239,6 +240,8 @@ def _check_fetch(  # noqa: PLR0913 - one table, checked in one place
     require(base != Base.REGISTER or fetch["reg"] < words, "is in no register")
     require(base != Base.RESULT or fetch["reg"] in {*range(words), NO_REGISTER}, "is in no register")
     require(fetch["index"] in {*range(words), NO_REGISTER}, "has no such register for an index")
+    in_record = fetch["flags"] & flags["FETCH_IN_RECORD"]
+    require(not in_record or (base == Base.CONTEXT and fetch["steps"] == 1), "lies in no record")
     require(not at_return or returns, "is read at the return, which is not told")
     require(bool(at_return) or base != Base.RESULT, "is the result, which is there at the return only")
     if at_return and base == Base.REGISTER:

@@ -104,6 +104,9 @@ class Fetch:
     """For a filter or a length alone: it is not told."""
     word: int = 8
     """Bytes of a pointer: 4 in 32-bit programs."""
+    in_record: bool = False
+    """The pointer of the only step is a ``__data_loc``: where it lies in the tracepoint's record (of a ``__rel_loc``:
+    counted from the field's end, which the second offset adds)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,63 @@ def test_a_pointer_of_the_kernels_that_leads_nowhere_is_unreadable(probes: Probi
     assert (hit.pieces[0].unreadable, hit.pieces[0].step, hit.pieces[0].address) == (True, 1, PLACE)
 
 
+def test_a_text_that_lies_elsewhere_in_the_record_is_found(probes: Probing, program: Callable[[str], str]) -> None:
+    # events/sched/sched_process_exec/format: __data_loc char[] filename, at 8
+    filename = Fetch(FetchKind.STRING, Base.CONTEXT, offsets=(8, 0), size=200, kernel=True, in_record=True)
+    attach(probes, "tracepoint", "sched:sched_process_exec", Spec(fetches=(filename,)))
+    subprocess.run([program("probed"), "all"], check=True)
+    assert [hit.pieces[0].data for hit in probes.hits()] == [os.fsencode(program("probed"))]
+
+
+def test_a_tracepoint_takes_several_probes(probes: Probing) -> None:
+    place = Fetch(FetchKind.BYTES, Base.CONTEXT, offsets=(0, value(1).register * 8), size=8, kernel=True)
+    kinds = (("tracepoint", "syscalls:sys_enter_lseek", field(24)), ("raw_tracepoint", "sys_enter", place))
+    attached = [
+        attach(probes, kind, name, Spec(fetches=(fetch, field(8, size)), filters=(Filter(0, Op.EQUAL, PLACE),))).id
+        for kind, name, fetch in kinds
+        for size in (4, 8)
+    ]
+    seek(5000, PLACE)
+    hits = probes.hits()
+    assert {hit.spec: number(hit, 1, 4) for hit in hits} == dict.fromkeys(attached, LSEEK)
+    assert len(hits) == 4
+
+
+def test_what_another_thread_does_to_a_task_is_told_as_that_tasks(
+    probes: Probing, program: Callable[[str], str]
+) -> None:
+    # include/trace/events/sched.h: TP_PROTO(struct task_struct *p)
+    probe = probes.session.attach(ProbeRequest(spec=Spec(), kind="raw_tracepoint", name="sched_wakeup", task=0))
+    with subprocess.Popen([program("probed"), "waits"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as waiting:
+        assert waiting.stdin
+        assert waiting.stdout
+        waiting.stdin.write(b"\n")
+        waiting.stdin.flush()
+        assert waiting.stdout.readline() == b"called\n"
+        assert brokers.eventually(lambda: ") S " in Path(f"/proc/{waiting.pid}/stat").read_text())
+        probe.wanted = True
+        waiting.stdin.write(b"\n")
+        waiting.stdin.flush()
+        assert waiting.stdout.readline() == b"called\n"
+        probe.wanted = False
+    assert waiting.pid in {hit.host_tid for hit in probes.hits()}
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "sentence"),
+    [
+        ("sys_enter", 1, "argument 1 of the raw tracepoint sys_enter is no struct task_struct *"),
+        ("sys_enter", 3, "argument 3 of the raw tracepoint sys_enter is no struct task_struct *"),
+        ("nothing", 0, f"this kernel ({os.uname().release}) has no raw tracepoint nothing"),
+        ("sched_wakeup", 4, "the task of a raw tracepoint is one of its 4 first arguments, and you said 4"),
+    ],
+)
+def test_a_task_that_is_none_is_refused(name: str, task: int, sentence: str, probes: Probing) -> None:
+    with pytest.raises(BrokerError) as caught:
+        probes.session.attach(ProbeRequest(spec=Spec(), kind="raw_tracepoint", name=name, task=task))
+    assert str(caught.value) == REFUSED + sentence
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "sentence"),
     [

@@ -14,7 +14,7 @@ from pytest_ebpf.matching import show
 from pytest_ebpf.probes.btf_types import kernel_btf
 from pytest_ebpf.probes.machines import machine
 from pytest_ebpf.probes.text_types import Anchor, Text, is_text, parse_text
-from pytest_ebpf.probes.types import Array, Character, Integer, Opaque, PointerTo
+from pytest_ebpf.probes.types import Array, Character, Chars, Integer, Opaque, PointerTo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +27,7 @@ __all__ = ["kernel_function", "raw_tracepoint", "tracepoint"]
 
 _FIELD = re.compile(r"\s*field:(.+?)\b(\w+)(?:\[(\d*)\])?;\s*offset:(\d+);\s*size:(\d+);\s*signed:(\d);")
 _WORD = 8
+_PATH = 4096  # PATH_MAX: most of these texts are paths
 _COMMON = "common_"
 
 
@@ -45,14 +46,27 @@ def tracepoint(wanted: Wanted, format_of: Callable[[str], str]) -> Definition:
     for line in format_of(f"{wanted.provider}:{wanted.function}").splitlines():
         match = _FIELD.match(line)
         if match is not None and not match[2].startswith(_COMMON):
-            kind = _type(match[1], match[3], int(match[5]), signed=match[6] == "1")
-            known[match[2]] = _in_context(match[2], kind, int(match[4]))
+            known[match[2]] = _field(match)
     return _defined(wanted, _chosen(wanted, known))
+
+
+def _field(match: re.Match[str]) -> Text:
+    """Return what reads a field; a text that lies elsewhere in the record through the word that says where."""
+    spelling, name, offset, size = match[1], match[2], int(match[4]), int(match[5])
+    kind = _type(spelling, match[3], size, signed=match[6] == "1")
+    if not isinstance(kind, Chars):
+        return _in_context(name, kind, offset)
+    # Of __data_loc counted from the record's beginning, of __rel_loc from this field's end
+    # (include/trace/stages/stage6_event_callback.h).
+    start = offset + size if "__rel_loc" in spelling else 0
+    return Text(name, kind, Anchor("context"), (offset, start), in_memory=True, user=False, in_record=True)
 
 
 def _type(spelling: str, count: str | None, size: int, *, signed: bool) -> Type:
     if "__data_loc" in spelling or "__rel_loc" in spelling:
-        return Opaque(spelling.strip(), size, "it lies elsewhere in the record, at a place that only the record tells")
+        if re.search(r"\bchar\s*(\[\])?\s*$", spelling):
+            return Chars(_PATH)
+        return Opaque(spelling.strip(), size, "it lies elsewhere in the record, and is no text")
     if count is not None:
         item: Type = (
             Character() if re.search(r"\bchar\s*$", spelling) else Integer(size // max(int(count or 1), 1), signed)

@@ -33,6 +33,8 @@ class Chain:
     """Whether it is read when the function returns."""
     kernel: bool = False
     """Whether it is in the kernel's memory."""
+    in_record: bool = False
+    """Whether the only pointer is a tracepoint's ``__data_loc``."""
 
     @property
     def steps(self) -> int:
@@ -60,6 +62,7 @@ class Chain:
             size=size,
             at_return=self.late,
             kernel=self.kernel,
+            in_record=self.in_record,
             **more,
         )
 
@@ -76,7 +79,10 @@ def chain_of(text: Text, machine: Machine, *, kernel: bool) -> Chain:
         UsageError: The machine has no such register.
     """
     start = replace(
-        _start(text.anchor, machine), late=text.at_return, kernel=kernel if text.user is None else not text.user
+        _start(text.anchor, machine),
+        late=text.at_return,
+        kernel=kernel if text.user is None else not text.user,
+        in_record=text.in_record,
     )
     chain = start.plus(text.offsets[0])
     shown = text.text.partition("@")[2].split("->")

@@ -76,6 +76,8 @@ class Text:
     at_return: bool = False
     user: bool | None = None
     """Whether the memory is the program's or the kernel's; None: as usual for the kind of probe."""
+    in_record: bool = False
+    """Whether the only ``->`` follows a tracepoint's ``__data_loc``: the text form has none."""
 
 
 _SCALARS: dict[str, Type] = {

@@ -22,6 +22,8 @@ def test_a_tracepoint_has_the_fields_of_its_format(ebpf_trace: Trace) -> None:
     child.wait()
     call = calls.one()
     assert (call.pid, call.process.pid, call.function) == (child.pid, child.pid, "sched_process_exec")
+    assert call.filename == b"/bin/true"
+    ebpf_trace.assert_called("sched_process_exec", filename="/bin/true", count=1)
     assert [(each.comm, each.pid) for each in exits] == [(b"true", child.pid)]
     ebpf_trace.assert_called("sched_process_exit", comm="true", count=1)
     ebpf_trace.assert_not_called("sched_process_exit", comm="false")
@@ -42,15 +44,14 @@ def test_the_kernel_compares_fields(ebpf_trace: Trace) -> None:
     assert [call.fd for call in calls] == [5001]
 
 
-def test_one_probe_at_a_time_is_on_a_tracepoint(ebpf_trace: Trace) -> None:
-    first = ebpf_trace.tracepoint("syscalls:sys_enter_dup2")
-    assert ebpf_trace.tracepoint("syscalls:sys_enter_dup2").path == first.path
-    with pytest.raises(BrokerError) as caught:
-        ebpf_trace.tracepoint("syscalls:sys_enter_dup2", oldfd=...)
-    assert str(caught.value) == (
-        "pytest-ebpf: the broker refused: another probe is on the tracepoint syscalls:sys_enter_dup2, and the kernel"
-        " takes one at a time: ask for the same fields and the same where= throughout the run"
-    )
+def test_several_probes_are_on_a_tracepoint_with_other_fields(ebpf_trace: Trace) -> None:
+    both = ebpf_trace.tracepoint("syscalls:sys_enter_fchdir")
+    some = ebpf_trace.tracepoint("syscalls:sys_enter_fchdir", fd=..., where="fd == 5003")
+    for descriptor in (5002, 5003):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fchdir(descriptor)
+    assert [call.fd for call in both] == [5002, 5003]
+    assert [call.fd for call in some] == [5003]
 
 
 def test_a_raw_tracepoint_has_its_arguments_and_what_they_point_to(ebpf_trace: Trace) -> None:

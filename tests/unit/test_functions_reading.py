@@ -109,7 +109,7 @@ def test_the_fields_of_a_format() -> None:
     assert {name: spelled(kind) for name, kind in group.types.items()} == {
         "comm": "char[16]",
         "pid": "s32",
-        "file": "__data_loc char[]",
+        "file": "char[]",
         "name": "const char *",
         "many": "u32[4]",
         "on": "u8",

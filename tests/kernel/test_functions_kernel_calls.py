@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ebpf import UNREADABLE, BrokerError
+from pytest_ebpf import UNREADABLE, BrokerError, TraceIncomplete
 
 if TYPE_CHECKING:
     from pytest_ebpf import Trace
@@ -113,3 +115,21 @@ def test_a_function_that_is_not_called_is_not_called(ebpf_trace: Trace, tmp_path
     with pytest.raises(AssertionError, match="do_rmdir"):
         ebpf_trace.assert_not_called("do_rmdir")
     ebpf_trace.assert_called("do_rmdir", result=-2, count=1)
+
+
+@with_kprobes
+def test_more_returns_at_once_than_the_kernel_follows_are_not_made_up(ebpf_trace: Trace) -> None:
+    calls = ebpf_trace.kernel_function("hrtimer_nanosleep", returns="s32")
+    threads = [threading.Thread(target=time.sleep, args=(4,)) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    known = [call for call in calls if call.returned]
+    assert len(calls) == 40
+    assert 0 < len(known) < 40
+    assert {call.result for call in known} == {0}
+    with pytest.raises(TraceIncomplete, match="the returns of ten calls of a function of its own at once"):
+        ebpf_trace.assert_not_called(calls, result=-4)
+    time.sleep(0.001)
+    assert calls[-1].result == 0

@@ -26,8 +26,9 @@ LEFT_OUT = [
     "test_functions_truth.py",
     "test_probe_requests.py::test_a_thousand_places_in_one_request_are_attached_within_a_second",
 ]
-"""Many processes, strace and compilers (of a program in twelve builds, of C++ and Rust, of 10,000 functions) take an
-emulated processor tens of minutes, and tell nothing of a kernel. Nor is it as fast as the last one wants."""
+"""Many processes and strace take an emulated processor tens of minutes, and compilers, of a program in twelve builds,
+of C++ and Rust, of 10,000 functions (for which 6.1 needs more descriptors than a guest may open), minutes: they tell
+nothing of a kernel. The last one asks for the speed of a real processor."""
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -106,9 +106,10 @@ static __always_inline bool note_frame(struct probe_work *work, const struct hit
 
 /* Whether the kernel will see the return: it follows a few at once of each function
  * (register_kretprobe(), kernel/kprobes.c), and has just noted this one, or not. Where
- * it notes them elsewhere (before 6.0) that is not known. */
+ * it notes them elsewhere (before 6.0), or not by the stack pointer, that is not known. */
 static __always_inline bool will_return(struct task_struct *task, __u64 sp)
 {
+#if defined(__TARGET_ARCH_x86)
 	struct task_struct___rethooks *of = (void *)task;
 	struct llist_node *first;
 	struct rethook_node *hook;
@@ -118,6 +119,9 @@ static __always_inline bool will_return(struct task_struct *task, __u64 sp)
 	first = BPF_CORE_READ(of, rethooks.first);
 	hook = (void *)first - bpf_core_field_offset(struct rethook_node, llist);
 	return first && BPF_CORE_READ(hook, frame) == sp;
+#else
+	return true;
+#endif
 }
 
 /* registers: whether the context is a struct pt_regs. */

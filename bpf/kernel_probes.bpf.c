@@ -3,6 +3,27 @@
  * sleep, so what is not in memory is told as unreadable. */
 #include "probe_hit.h"
 
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct llist_node {
+	struct llist_node *next;
+};
+
+struct llist_head {
+	struct llist_node *first;
+};
+
+struct rethook_node {
+	struct llist_node llist;
+	unsigned long frame;
+};
+
+struct task_struct___rethooks {
+	struct llist_head rethooks;
+};
+
+#pragma clang attribute pop
+
 /* Where a hit is put together. No task can take the CPU away meanwhile; an interrupt
  * can. */
 struct kernel_scratch {
@@ -82,6 +103,26 @@ static __always_inline bool note_frame(struct probe_work *work, const struct hit
 	return !bpf_map_update_elem(&kernel_frames, &key, &frame, BPF_ANY);
 }
 
+/* Whether the kernel will see the return: it follows a few at once of each function
+ * (register_kretprobe(), kernel/kprobes.c), and has just noted this one, or not. Where
+ * it notes them elsewhere (before 6.0), or not by the stack pointer, that is not known. */
+static __always_inline bool will_return(struct task_struct *task, __u64 sp)
+{
+#if defined(__TARGET_ARCH_x86)
+	struct task_struct___rethooks *of = (void *)task;
+	struct llist_node *first;
+	struct rethook_node *hook;
+
+	if (!bpf_core_field_exists(of->rethooks))
+		return true;
+	first = BPF_CORE_READ(of, rethooks.first);
+	hook = (void *)first - bpf_core_field_offset(struct rethook_node, llist);
+	return first && BPF_CORE_READ(hook, frame) == sp;
+#else
+	return true;
+#endif
+}
+
 /* registers: whether the context is a struct pt_regs. */
 static __always_inline void fire(void *ctx, struct member *member, const bool registers)
 {
@@ -114,7 +155,8 @@ static __always_inline void fire(void *ctx, struct member *member, const bool re
 		goto out;
 	if (hit.spec->stack)
 		add_stack(work, ctx, hit.spec->stack);
-	if (registers && hit.spec->flags & SPEC_RETURNS && !note_frame(work, &hit))
+	if (registers && hit.spec->flags & SPEC_RETURNS &&
+	    !(will_return(task, work->registers[WORD_SP]) && note_frame(work, &hit)))
 		work->record.flags |= PROBE_NO_FRAME;
 	tell(work, hit.member->session);
 out:

@@ -71,7 +71,7 @@ static __always_inline long read_piece(const struct piece *piece, void *to, cons
 		got = bpf_probe_read_user_str(to, room, (void *)piece->address);
 		if (got < 0)
 			return UNREADABLE;
-		/* 6.1 says 0 of an empty one: strncpy_from_user_nofault(), mm/maccess.c. */
+		/* 6.1 and 6.12 say 0 of an empty one: strncpy_from_user_nofault(), mm/maccess.c. */
 		if (!got)
 			got = 1;
 		return got < room ? got - 1 : LONG;

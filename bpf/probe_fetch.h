@@ -26,8 +26,17 @@ static __always_inline long read_bytes(void *to, __u64 size, __u64 from, __u8 fl
 	return -1;
 }
 
-/* Returns the length with the NUL, or an error. What is longer than most has two more
- * than that: one that it may not have, and its NUL. */
+/* Returns the length with the NUL, or an error. 6.1 and 6.12 say 0 of an empty one:
+ * strncpy_from_user_nofault(), mm/maccess.c. */
+static __always_inline long read_user_string(void *to, __u64 room, __u64 from)
+{
+	long got = bpf_probe_read_user_str(to, room, (void *)from);
+
+	return got ?: 1;
+}
+
+/* Returns the same. What is longer than most has two more than that: one that it may
+ * not have, and its NUL. */
 static __always_inline long read_string(void *to, __u64 most, __u64 from, __u8 flags,
 					const enum reading reading)
 {
@@ -37,7 +46,7 @@ static __always_inline long read_string(void *to, __u64 most, __u64 from, __u8 f
 
 	if (flags & FETCH_KERNEL)
 		return bpf_probe_read_kernel_str(to, room, (void *)from);
-	got = bpf_probe_read_user_str(to, room, (void *)from);
+	got = read_user_string(to, room, from);
 	if (got > 0 || reading != READ_SLEEPING)
 		return got;
 	/* One page after the other, as far as the string goes: what comes after its
@@ -49,7 +58,7 @@ static __always_inline long read_string(void *to, __u64 most, __u64 from, __u8 f
 				return room;
 			break;
 		}
-		got = bpf_probe_read_user_str(to, room, (void *)from);
+		got = read_user_string(to, room, from);
 		if (got > 0)
 			break;
 		at = (at | (PAGE - 1)) + 1;

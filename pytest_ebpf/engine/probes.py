@@ -126,7 +126,10 @@ class Probes:
         attached = _Attached(key, holders={session})
         self._attached[number] = attached
         try:
-            for returns in (True, False) if asked.returns else (False,):
+            # Of programs first the return, so that an entry is told with its return or not at all. In the kernel's list
+            # what was attached to a function last comes first: an entry sees whether its return is followed.
+            order = (False, True) if asked.kind == "kprobe" else (True, False)
+            for returns in order if asked.returns else (False,):
                 self._attach(object_, attached, number, asked, returns=returns)
         except BaseException:
             self.detach(session, number)

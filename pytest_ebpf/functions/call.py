@@ -24,6 +24,9 @@ __all__ = ["ENTERED", "FunctionArguments", "FunctionCall"]
 ENTERED = Gap("the function has not returned", "wait until it has: ebpf_trace.wait_for(…, returned=True)", pending=True)
 _CUT_OFF = Gap("the function had not returned when the window closed", "wait until it has, before the window closes")
 _TOO_DEEP = Gap("the kernel tells of the returns of the outermost 64 calls of a thread only (recursion)")
+_TOO_MANY = Gap(
+    "the kernel tells of the returns of ten calls of a function of its own at once (kretprobe), or a few more"
+)
 _NOT_TYPED = Gap("what type it has is not known", "returns=… with a type: ebpf_trace.uprobe(…, returns='s32')")
 _NOT_ASKED = Gap("returns were not asked for", "returns=True, or a type: ebpf_trace.uprobe(…, returns=…)")
 
@@ -119,7 +122,8 @@ class FunctionCall:
         if not self.group.spec.returns:
             return _NOT_ASKED
         if self.raw_call.hit.no_frame:
-            return _TOO_DEEP
+            # In a function of the kernel's there is no place, which is one in a file.
+            return _TOO_DEEP if self.group.places else _TOO_MANY
         return _CUT_OFF if self.scope.closed else ENTERED
 
     def raw_result(self) -> Any:

@@ -296,6 +296,12 @@ def test_what_sqlite_is_asked(ebpf_trace: Trace) -> None:
     ebpf_trace.assert_not_called("sqlite3_prepare_v2", sql="select 6 * 8")
 
 
+def test_an_empty_string_is_empty(ebpf_trace: Trace) -> None:
+    ebpf_trace.uprobe("libc.so.6", "getenv", name="str", returns="str")
+    ctypes.CDLL(None).getenv(b"")
+    ebpf_trace.assert_called("getenv", name="", process=os.getpid(), count=1)
+
+
 def test_large_allocations_alone(ebpf_trace: Trace) -> None:
     calls = ebpf_trace.uprobe("libc.so.6", "malloc", size=ctypes.c_size_t, where="size == 12_345_678", returns="ptr")
     code = "import ctypes; libc = ctypes.CDLL(None); libc.malloc.restype = ctypes.c_void_p; libc.malloc(12_345_678)"

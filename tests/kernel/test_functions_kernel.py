@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,14 +87,3 @@ def test_what_the_kernel_does_not_have(ebpf_trace: Trace, text: str, kind: type[
     with pytest.raises(kind) as caught:
         ebpf_trace.probe(text)
     assert message in str(caught.value)
-
-
-def test_a_function_of_the_kernel(ebpf_trace: Trace) -> None:
-    if not Path("/sys/bus/event_source/devices/kprobe").exists():
-        with pytest.raises(BrokerError, match="has no kprobes"):
-            ebpf_trace.kernel_function("do_unlinkat")
-        return
-    calls = ebpf_trace.kernel_function("do_unlinkat", returns="s32")
-    with pytest.raises(FileNotFoundError):
-        Path("/no/such/file").unlink()
-    assert calls.one().result == -2

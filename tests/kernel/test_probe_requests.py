@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -51,24 +52,35 @@ def target(probed: str) -> Iterator[int]:
     os.close(descriptor)
 
 
-def test_a_thousand_places_in_one_request_are_attached_within_a_second(probes: Probing, tmp_path: Path) -> None:
-    count = 1000
-    functions = "".join(f"long function_{i}(long x) {{ return x + {i}; }}\n" for i in range(count))
-    calls = "".join(f"function_{i}({i});\n" for i in range(count))
+@pytest.fixture
+def thousand(tmp_path: Path) -> tuple[Path, ProbeRequest]:
+    """A program that calls a thousand functions, each with its number, and what asks for them all."""
+    functions = "".join(f"long function_{i}(long x) {{ return x + {i}; }}\n" for i in range(1000))
+    calls = "".join(f"function_{i}({i});\n" for i in range(1000))
     source, path = tmp_path / "many.c", tmp_path / "many"
     source.write_text(f"#pragma GCC optimize(0)\n{functions}int main(void) {{\n{calls}return 0;\n}}\n")
     subprocess.run(["gcc", "-o", path, source], check=True)
-    places = tuple(Place(offset_of(path, f"function_{i}")) for i in range(count))
-    probes.session.attach(ProbeRequest(spec=SPEC, target=path, places=places[:1]))  # loads the programs
-    start = time.perf_counter()
-    probe = probes.session.attach(ProbeRequest(spec=SPEC, target=path, places=places))
-    took = time.perf_counter() - start
-    probe.wanted = True
-    subprocess.run([path], check=True)
+    places = tuple(Place(offset_of(path, f"function_{i}")) for i in range(1000))
+    return path, ProbeRequest(spec=SPEC, target=path, places=places)
+
+
+def test_a_thousand_places_in_one_request_are_told_apart(probes: Probing, thousand: tuple[Path, ProbeRequest]) -> None:
+    program, request = thousand
+    probes.session.attach(request).wanted = True
+    subprocess.run([program], check=True)
     assert [(hit.place, int.from_bytes(hit.pieces[0].data, "little")) for hit in probes.hits()] == [
-        (i, i) for i in range(count)
+        (i, i) for i in range(1000)
     ]
-    assert took <= 1
+
+
+def test_a_thousand_places_in_one_request_are_attached_within_a_second(
+    probes: Probing, thousand: tuple[Path, ProbeRequest]
+) -> None:
+    _, request = thousand
+    probes.session.attach(replace(request, places=request.places[:1]))  # loads the programs
+    start = time.perf_counter()
+    probes.session.attach(request)
+    assert time.perf_counter() - start <= 1
 
 
 def test_what_is_let_go_of_is_detached_soon_and_tells_nothing(probes: Probing, probed: str) -> None:
@@ -216,9 +228,10 @@ def test_a_table_that_its_sender_can_still_change_is_refused(probes: Probing, ta
             )
 
 
-def test_a_file_that_the_client_has_not_open_for_reading_is_refused(probes: Probing, probed: str) -> None:
+def test_a_file_that_the_client_has_not_open_for_reading_is_refused(probes: Probing, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     for flags in (os.O_PATH, os.O_WRONLY):
-        descriptor = os.open(probed, flags)
+        descriptor = os.open(tmp_path / "file", flags)
         assert ask(probes, descriptor, pack(SPEC) + pack_places([Place(0)])) == (
             f"{REFUSED}a probe is attached to a file that you have open for reading, and this one is not"
         )

@@ -72,6 +72,19 @@ def test_a_string_that_is_longer_than_it_may_be_is_cut_and_says_so(
     assert (hit.pieces[0].data, hit.pieces[0].cut) == (b"a literal"[:size], cut)
 
 
+def test_an_empty_string_is_empty(probes: Probing, probed: str, tmp_path: Path) -> None:
+    # Behind the letters: at once, and on a page that nobody has read.
+    (tmp_path / "file").write_bytes(bytes(2 * PAGE))
+    behind = len("a literal")
+    probe = probes.attach(Spec(fetches=(text(0, 64, behind), text(0, 1, behind))), probed, "take_text")
+    subprocess.run([probed, "all"], check=True)
+    probe.wanted = False
+    probes.attach(Spec(fetches=(text(1, 64),)), probed, "take_text")
+    subprocess.run([probed, "cold", str(tmp_path / "file")], check=True)
+    pieces = [piece for hit in probes.hits() for piece in hit.pieces.values()]
+    assert [(piece.data, piece.cut, piece.unreadable) for piece in pieces] == [(b"", False, False)] * 5
+
+
 def test_what_lies_on_pages_that_nobody_has_read_is_read(probes: Probing, probed: str, tmp_path: Path) -> None:
     # Around the first page's end a string and a number, before the second one's neither ends.
     content = bytearray(2 * PAGE)

@@ -156,7 +156,8 @@ static __always_inline void fire(void *ctx, struct member *member, const bool re
 	if (hit.spec->stack)
 		add_stack(work, ctx, hit.spec->stack);
 	if (registers && hit.spec->flags & SPEC_RETURNS &&
-	    !(will_return(task, work->registers[WORD_SP]) && note_frame(work, &hit)))
+	    !(will_return(bpf_get_current_task_btf(), work->registers[WORD_SP]) &&
+	      note_frame(work, &hit)))
 		work->record.flags |= PROBE_NO_FRAME;
 	tell(work, hit.member->session);
 out:

@@ -186,7 +186,7 @@ def changed(name: str, value: int, size: int = 1, fetch: int | None = None) -> b
         (changed("base", 5, fetch=1), "value 1 is of no known kind"),
         (changed("base", 4, fetch=1), "value 1 is of a tracepoint, and this is none"),
         (changed("base", 3, fetch=1), "value 1 is the result, which is there at the return only"),
-        (changed("flags", 16, fetch=1), "value 1 has unknown flags"),
+        (changed("flags", 32, fetch=1), "value 1 has unknown flags"),
         (changed("flags", 1, fetch=1), "value 1 is read at the return, which is not told"),
         (changed("steps", 6, fetch=0), "value 0 has too many steps"),
         (changed("reg", 34, fetch=0), "value 0 is in no register"),

@@ -41,6 +41,9 @@ def test_the_pages_with_tests_are_found() -> None:
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.stem) for page in PAGES_WITH_TESTS])
 def test_every_test_on_a_page_passes_as_it_stands(page: Path, tmp_path: Path) -> None:
     codes = _tests_of(page.read_text())
+    if os.geteuid() != 0:
+        # Under an administrator's broker what the kernel shows is for root.
+        codes = [code for code in codes if "ebpf_trace.tracepoint(" not in code]
     require_command(
         *(command for command in ("bwrap", "gcc", "gzip", "tar", "unshare") if f'"{command}' in "".join(codes))
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from once import made_once
-from tiers import require_command
+from tiers import require_command, require_root
 
 from pytest_ebpf import Pointer, Trace, TraceIncomplete, UsageError
 
@@ -81,6 +81,7 @@ def test_the_names_in_its_debug_information(ebpf_trace: Trace, folder: Path, exp
 
 
 def test_what_bpftrace_prints_is_what_is_told(ebpf_trace: Trace, folder: Path, tmp_path: Path) -> None:
+    require_root()
     require_command("bpftrace")
     calls = ebpf_trace.uprobe(folder / "exp", "accept_exp")
     program = f'uprobe:{folder}/exp:accept_exp {{ $m = (uint8*)arg0; printf("%s\\n", str($m+4)); }}'
@@ -257,6 +258,7 @@ def test_a_process_that_runs_already(ebpf_trace: Trace, folder: Path) -> None:
 
 
 def test_a_library_as_a_process_in_a_sandbox_has_it(ebpf_trace: Trace, folder: Path, tmp_path: Path) -> None:
+    require_root()
     require_command("unshare")
     shutil.copy(folder / "libexp.so", tmp_path / "libexp.so")
     shutil.copy(folder / "libexp.so", tmp_path / "inside.so")

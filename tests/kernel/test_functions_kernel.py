@@ -7,11 +7,18 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from tiers import require_root
 
 from pytest_ebpf import BrokerError, UsageError
 
 if TYPE_CHECKING:
     from pytest_ebpf import Trace
+
+
+@pytest.fixture(autouse=True)
+def root() -> None:
+    """Leave as anybody else: under an administrator's broker the kernel's memory is for root alone."""
+    require_root()
 
 
 def test_a_tracepoint_has_the_fields_of_its_format(ebpf_trace: Trace) -> None:

@@ -14,11 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tiers import require_root
 
 from pytest_ebpf import UNREADABLE, BrokerError, TraceIncomplete
 
 if TYPE_CHECKING:
     from pytest_ebpf import Trace
+
+
+@pytest.fixture(autouse=True)
+def root() -> None:
+    """Leave as anybody else: under an administrator's broker the kernel's memory is for root alone."""
+    require_root()
+
 
 HAS_KPROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
 with_kprobes = pytest.mark.skipif(not HAS_KPROBES, reason="this kernel was built without kprobes")

@@ -14,6 +14,7 @@ import brokers
 import pytest
 from calls_stream import number_of
 from probe_stream import Probing, number, probing, value
+from tiers import require_root
 
 from pytest_ebpf.engine.attached import ProbeRequest
 from pytest_ebpf.errors import BrokerError
@@ -212,6 +213,7 @@ def test_a_tracepoint_has_neither_registers_nor_a_return(probes: Probing) -> Non
 
 
 def test_under_an_administrators_broker_the_kernels_memory_is_for_root(program: Callable[[str], str]) -> None:
+    require_root()
     probed = program("probed")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)

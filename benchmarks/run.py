@@ -11,6 +11,7 @@ import argparse
 
 import calls
 import fixture
+import functions
 import harness
 import memory
 import outsider
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "outsider": outsider.main,
     "records": records.main,
     "work": work.main,
+    "functions": functions.main,
 }
 
 

@@ -28,22 +28,24 @@ static __always_inline const struct call_spec *spec_of(const struct pending_call
 	return &call_specs[place];
 }
 
-/* What one pointer of a list points to, such as a string of argv; false at the end. */
-static __always_inline bool emit_item(struct piece *piece, struct pending_call *call, __u32 index)
+/* What one pointer of a list points to, such as a string of argv; 0 at the end. */
+__noinline int emit_item(struct pending_call *call, __u32 index)
 {
-	__u64 at = piece->list + index * sizeof(__u64);
+	struct piece *piece = the_piece();
+	__u64 at;
 
-	if (index >= piece->count)
-		return false;
+	if (!call || !piece || index >= piece->count)
+		return 0;
+	at = piece->list + index * sizeof(__u64);
 	if (bpf_probe_read_user(piece->word, sizeof(piece->word[0]), (void *)at)) {
 		piece->absent = 1;
 		piece->address = at;
 		emit_piece(call, index);
-		return false;
+		return 0;
 	}
 	piece->address = piece->word[0];
 	if (!piece->address)
-		return false;
+		return 0;
 	/* The last one that is copied says whether it was the list's last. */
 	if (index + 1 == MAX_STRINGS && index + 1 < piece->count) {
 		piece->word[0] = 1;
@@ -52,28 +54,12 @@ static __always_inline bool emit_item(struct piece *piece, struct pending_call *
 			piece->record.piece.flags |= DATA_CUT;
 	}
 	emit_piece(call, index);
-	return true;
-}
-
-static long item_turn(__u32 number, struct turn *turn)
-{
-	return !emit_item(turn->piece, turn->call, number);
-}
-
-/* Functions of their own: see path_turns(). */
-static __noinline int item_turns(struct piece *piece, struct pending_call *call)
-{
-	for (__u32 i = 0; i < MAX_STRINGS; i++)
-		if (!emit_item(piece, call, i))
-			break;
-	return 0;
+	return 1;
 }
 
 /* One item after the other: of argv, until NULL. */
 static __always_inline void emit_items(struct piece *piece, struct pending_call *call)
 {
-	struct turn turn = { piece, call };
-
 	piece->list = piece->address;
 	if (piece->capture.kind == CAPTURE_STRINGS) {
 		piece->string = 1;
@@ -83,10 +69,9 @@ static __always_inline void emit_items(struct piece *piece, struct pending_call 
 		piece->limit = CALL_STRUCT;
 		piece->count = argument(call, piece->capture.length_arg);
 	}
-	if (have_loops())
-		bpf_loop(MAX_STRINGS, item_turn, &turn, 0);
-	else
-		item_turns(piece, call);
+	for (__u32 i = 0; i < MAX_STRINGS; i++)
+		if (!emit_item(call, i))
+			break;
 }
 
 static __always_inline void emit_vector(struct piece *piece, struct pending_call *call,
@@ -98,7 +83,7 @@ static __always_inline void emit_vector(struct piece *piece, struct pending_call
 	if (list)
 		emit_struct(piece, call, piece->list, piece->count * sizeof(piece->word), 0);
 	if (contents)
-		emit_contents(piece, call);
+		emit_contents(call);
 }
 
 static __always_inline void emit_bytes(struct piece *piece, struct pending_call *call,
@@ -167,7 +152,8 @@ static __always_inline void follow(struct piece *piece)
 		piece->address = to;
 }
 
-/* One capture of the table. */
+/* One capture of the table. Not static, as all bodies of loops here: the verifier walks
+ * it once, and not once a turn. */
 __noinline int capture_one(struct pending_call *call, __u32 index, __u32 at_exit)
 {
 	struct piece *piece = the_piece();
@@ -237,16 +223,20 @@ __noinline int capture_one(struct pending_call *call, __u32 index, __u32 at_exit
 }
 
 /* All captures of the call that a thread is in. Its result is set at exit. */
-static __always_inline void run_captures(struct member *member, const struct call_spec *spec,
-					 const struct control *control, bool at_exit)
+__noinline int run_captures(struct member *member, __u32 data_limit, __u32 at_exit)
 {
+	const struct call_spec *spec;
 	struct piece *piece = the_piece();
-	struct pending_call *call = &member->call;
+	struct pending_call *call;
 
-	if (!piece)
-		return;
+	if (!member || !piece)
+		return 0;
+	call = &member->call;
+	spec = spec_of(call);
+	if (!spec)
+		return 0;
 	piece->session = member->session;
-	piece->data_limit = control->data_limit;
+	piece->data_limit = data_limit;
 	if (piece->data_limit > CALL_DATA_SPACE)
 		piece->data_limit = CALL_DATA_SPACE;
 	piece->record.type = RECORD_CALL_DATA;
@@ -259,12 +249,12 @@ static __always_inline void run_captures(struct member *member, const struct cal
 
 		if (!capture->kind)
 			break;
-		if (capture->kind == CAPTURE_BYTES && capture->flags & CAPTURE_DATA &&
-		    !control->data_limit)
+		if (capture->kind == CAPTURE_BYTES && capture->flags & CAPTURE_DATA && !data_limit)
 			continue;
 		piece->capture = *capture;
 		capture_one(call, i, at_exit);
 	}
+	return 0;
 }
 
 #endif

@@ -17,6 +17,7 @@ enum record_type {
 	RECORD_CALL,
 	RECORD_CALL_DATA,
 	RECORD_FILE,
+	RECORD_PROBE,
 };
 
 /* Which text of an exec a text_record carries; 1 << field is its bit in
@@ -212,6 +213,39 @@ struct socket_names {
 	__u8 remote[128];
 };
 
+enum probe_flag {
+	PROBE_RETURN = 1, /* a return; not set: an entry, or a probe that has no return */
+	PROBE_CUT = 2, /* pieces are missing: there was no more room */
+	PROBE_NO_FRAME = 4, /* its return will not be told: too many are open */
+};
+
+/* A probe fired. Its pieces follow. */
+struct probe_record {
+	struct record_header header; /* window: of a return, that of its entry */
+	__u64 entered_ns; /* of a return: header.time_ns of its entry; else as header.time_ns */
+	__u64 ip; /* in the task; of a return: where it returns to */
+	__u64 sp;
+	__u32 spec; /* probe_spec.id */
+	__u32 place; /* which of the places where it is attached */
+	__u32 flags; /* enum probe_flag */
+	__u32 length; /* bytes of pieces */
+};
+
+#define PROBE_STACK 254 /* in place of a fetch: addresses of the user's stack, innermost first */
+#define STEP_LENGTH 255 /* in place of a step: how long it is could not be read */
+
+/* What one fetch read; the bytes follow, padded to eight. Of FETCH_VALUE: eight
+ * bytes, and address 0. */
+struct probe_piece {
+	__u64 address; /* in the task */
+	__u8 fetch; /* index into probe_spec.fetches */
+	__u8 flags; /* enum data_flag */
+	__u8 step; /* with DATA_UNREADABLE: which dereference failed, from 0; probe_spec's
+		    * steps: the last read */
+	__u8 unused;
+	__u32 length;
+};
+
 /* What to copy of a call, and which of its arguments name files: a table that is
  * made when the programs are compiled (pytest_ebpf/syscalls/table_build.py). */
 enum capture_kind {
@@ -291,8 +325,17 @@ struct call_spec {
 };
 
 #define MUTED_THREADS 8
+#define MAX_PROBES 512 /* specs at a time; a power of two */
 
-/* One page a session: the client writes the settings, the kernel the counters. */
+/* How often a spec fired for members of this session, in a window, while it was
+ * wanted. The kernel counts. */
+struct probe_count {
+	__u64 hits; /* and passed its filters; returns do not count */
+	__u64 told; /* a record was written, or lost */
+	__u64 capped; /* window << 32 | those that wanted to be told in it */
+};
+
+/* One a session: the client writes the settings, the kernel the counters. */
 struct control {
 	__u32 window; /* what record_header.window will say */
 	__u32 wake; /* wake who waits on the ring at every record */
@@ -309,6 +352,8 @@ struct control {
 	 * counts; 0: a free slot. */
 	__u32 muted[MUTED_THREADS];
 	__u64 wanted[CALL_ABIS][CALL_NUMBERS / 64]; /* which calls: a bit a number */
+	__u64 probes[MAX_PROBES / 64]; /* which specs: a bit each, where it lies */
+	struct probe_count counts[MAX_PROBES];
 };
 
 #endif

@@ -251,13 +251,9 @@ struct bpf_iter__task {
 
 #pragma clang attribute pop
 
-/* Whether the kernel has bpf_loop() (5.17), whose body the verifier follows once
- * and not once a turn: what loops by hand takes tens of milliseconds more to
- * load. The verifier looks at that branch only which its kernel can take. */
-static __always_inline bool have_loops(void)
-{
-	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop);
-}
+/* The verifier compares each turn of a loop with all turns before: long loops are loops
+ * of so many turns each. */
+#define FEW_TURNS 8
 
 #define SIGNAL_GROUP_EXIT 0x00000004 /* include/linux/sched/signal.h */
 

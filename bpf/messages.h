@@ -24,17 +24,17 @@ static __always_inline void forget_cut(struct piece *piece)
 	piece->record.piece.flags &= DATA_AT_EXIT;
 }
 
-/* What one struct iovec points to, as far as bytes were transferred; false at the
- * end. */
-static __always_inline bool emit_content(struct piece *piece, struct pending_call *call,
-					 __u32 index)
+/* What one struct iovec points to, as far as bytes were transferred; 0 at the end. */
+__noinline int emit_content(struct pending_call *call, __u32 index)
 {
-	if (index >= piece->count || !piece->transferred)
-		return false;
+	struct piece *piece = the_piece();
+
+	if (!call || !piece || index >= piece->count || !piece->transferred)
+		return 0;
 	/* The list is a piece of its own, which says that it is not there. */
 	if (bpf_probe_read_user(piece->word, sizeof(piece->word),
 				(void *)(piece->list + index * sizeof(piece->word))))
-		return false;
+		return 0;
 	piece->address = piece->word[0];
 	piece->length = piece->word[1];
 	if (piece->length > piece->transferred)
@@ -48,30 +48,23 @@ static __always_inline bool emit_content(struct piece *piece, struct pending_cal
 		emit_piece(call, piece->first + index);
 	else
 		forget_cut(piece);
-	return true;
+	return 1;
 }
 
-static long content_turn(__u32 number, struct turn *turn)
+/* A few of them; 0 at the end. */
+__noinline int emit_few_contents(struct pending_call *call, __u32 first)
 {
-	return !emit_content(turn->piece, turn->call, number);
+	for (__u32 i = 0; i < FEW_TURNS; i++)
+		if (!emit_content(call, first + i))
+			return 0;
+	return 1;
 }
 
-static __noinline int content_turns(struct piece *piece, struct pending_call *call)
+static __always_inline void emit_contents(struct pending_call *call)
 {
-	for (__u32 i = 0; i < MAX_VECTORS; i++)
-		if (!emit_content(piece, call, i))
+	for (__u32 i = 0; i < MAX_VECTORS; i += FEW_TURNS)
+		if (!emit_few_contents(call, i))
 			break;
-	return 0;
-}
-
-static __always_inline void emit_contents(struct piece *piece, struct pending_call *call)
-{
-	struct turn turn = { piece, call };
-
-	if (have_loops())
-		bpf_loop(MAX_VECTORS, content_turn, &turn, 0);
-	else
-		content_turns(piece, call);
 }
 
 static __always_inline void emit_struct(struct piece *piece, struct pending_call *call,
@@ -120,7 +113,7 @@ static __always_inline void emit_message(struct piece *piece, struct pending_cal
 	piece->list = header[MSG_IOV];
 	piece->count = header[MSG_IOVLEN];
 	piece->first = base + 4;
-	emit_contents(piece, call);
+	emit_contents(call);
 }
 
 /* The header alone, before the kernel fills it in. */
@@ -134,14 +127,15 @@ static __always_inline void note_message(struct piece *piece, struct pending_cal
 		call->room = (__u32)header[MSG_NAMELEN];
 }
 
-/* One struct mmsghdr of a list: a header, and how many bytes were transferred. */
-static __always_inline bool emit_message_of(struct piece *piece, struct pending_call *call,
-					    __u32 index)
+/* One struct mmsghdr of a list: a header, and how many bytes were transferred; 0 at the
+ * end. */
+__noinline int emit_message_of(struct pending_call *call, __u32 index)
 {
+	struct piece *piece = the_piece();
 	__u32 length;
 
-	if (index >= piece->message_count)
-		return false;
+	if (!call || !piece || index >= piece->message_count)
+		return 0;
 	piece->address = piece->messages + index * (sizeof(piece->header) + sizeof(__u64));
 	piece->base = index * MESSAGE_PARTS;
 	if (piece->left && piece->capture.flags & CAPTURE_AT_EXIT) {
@@ -154,27 +148,18 @@ static __always_inline bool emit_message_of(struct piece *piece, struct pending_
 		piece->record.piece.flags |= DATA_CUT;
 	/* What room there was for each name, nobody noted: the caller's structure says it. */
 	emit_message(piece, call, CALL_NAME);
-	return true;
-}
-
-static long message_turn(__u32 number, struct turn *turn)
-{
-	return !emit_message_of(turn->piece, turn->call, number);
+	return 1;
 }
 
 static __always_inline void emit_messages(struct piece *piece, struct pending_call *call)
 {
-	struct turn turn = { piece, call };
-
 	piece->messages = piece->address;
 	piece->message_count = argument(call, piece->capture.length_arg);
 	if (piece->capture.length == LENGTH_RESULT)
 		piece->message_count = call->record.result;
-	/* Without loops, the first one alone. */
-	if (have_loops())
-		bpf_loop(MAX_MESSAGES, message_turn, &turn, 0);
-	else
-		emit_message_of(piece, call, 0);
+	for (__u32 i = 0; i < MAX_MESSAGES; i++)
+		if (!emit_message_of(call, i))
+			break;
 }
 
 #endif

@@ -9,7 +9,7 @@
 
 #define PATH_SPACE 4096 /* PATH_MAX */
 #define PATH_COMPONENT 256 /* NAME_MAX and the NUL */
-#define PATH_DEPTH 64
+#define PATH_DEPTH 128
 
 struct path_buffer {
 	/* Where the walk is. In memory and not in registers: what the verifier
@@ -68,16 +68,21 @@ static __always_inline bool path_cross(struct path_buffer *to)
 	return above != mount;
 }
 
-/* One step up; false at the end. */
-static __always_inline bool path_step(struct path_buffer *to)
+/* One step up; 0 at the end. The verifier walks it once, and not once a turn, since it
+ * is not static. */
+__noinline int path_step(struct path_buffer *to)
 {
-	struct dentry *dentry = to->dentry, *parent;
-	__u32 length = to->length;
+	struct dentry *dentry, *parent;
+	__u32 length;
 	long got;
 
+	if (!to)
+		return 0;
+	dentry = to->dentry;
+	length = to->length;
 	if (dentry == to->root_dentry && to->mnt == to->root_mnt) {
 		to->truncated = 0;
-		return false;
+		return 0;
 	}
 	if (dentry == to->top) {
 		/* If there is nothing above, it is whole: the task's root is elsewhere. */
@@ -90,32 +95,26 @@ static __always_inline bool path_step(struct path_buffer *to)
 	/* Nothing yet: a file that has a name and no place ([eventfd], memfd:name). */
 	if (parent == dentry && length) {
 		to->truncated = 0;
-		return false;
+		return 0;
 	}
 	if (length >= PATH_SPACE)
-		return false;
+		return 0;
 	got = bpf_probe_read_kernel_str(&to->names[length], PATH_COMPONENT,
 					COPIED(&to->copy, struct dentry, d_name.name));
 	if (got < 0)
-		return false;
+		return 0;
 	to->length = length + got;
 	to->dentry = parent;
-	return true;
+	return 1;
 }
 
-/* Not inlined: a loop with nothing but a call in it is entered at its top, and the
- * verifier of 6.1 takes no other for a loop. */
-static __noinline long path_turn(__u32 turn, struct path_buffer **to)
+/* A few of them; 0 at the end. */
+__noinline int path_steps(struct path_buffer *to)
 {
-	return !path_step(*to);
-}
-
-static __noinline int path_turns(struct path_buffer *to)
-{
-	for (__u32 i = 0; i < PATH_DEPTH; i++)
-		if (path_turn(i, &to))
-			break;
-	return 0;
+	for (int i = 0; i < FEW_TURNS; i++)
+		if (!path_step(to))
+			return 0;
+	return 1;
 }
 
 #define PATH_END LATER(END_OF(struct path, mnt), END_OF(struct path, dentry))
@@ -134,10 +133,9 @@ __noinline int walk_up(__u64 root)
 	to->top = top_of(to->mnt);
 	to->length = 0;
 	to->truncated = 1;
-	if (have_loops())
-		bpf_loop(PATH_DEPTH, path_turn, &to, 0);
-	else
-		path_turns(to);
+	for (int i = 0; i < PATH_DEPTH / FEW_TURNS; i++)
+		if (!path_steps(to))
+			break;
 	return 0;
 }
 

@@ -54,12 +54,6 @@ static __always_inline struct piece *the_piece(void)
 	return bpf_map_lookup_elem(&pieces, &zero);
 }
 
-/* What the turns of a loop work on. */
-struct turn {
-	struct piece *piece;
-	struct pending_call *call;
-};
-
 /* What read_piece() says that is no length. */
 #define UNREADABLE -1
 #define LONG -2 /* longer than there is room for */
@@ -75,8 +69,11 @@ static __always_inline long read_piece(const struct piece *piece, void *to, cons
 		return UNREADABLE;
 	if (piece->string) {
 		got = bpf_probe_read_user_str(to, room, (void *)piece->address);
-		if (got <= 0)
+		if (got < 0)
 			return UNREADABLE;
+		/* 6.1 and 6.12 say 0 of an empty one: strncpy_from_user_nofault(), mm/maccess.c. */
+		if (!got)
+			got = 1;
 		return got < room ? got - 1 : LONG;
 	}
 	if (length > piece->limit)

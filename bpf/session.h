@@ -187,6 +187,15 @@ static __always_inline bool session_of(const struct member *member, struct sessi
 	return session_by_id(member->session, session);
 }
 
+/* Whether the client does this itself, for us. */
+static __always_inline bool is_muted(const struct control *control, __u32 tid)
+{
+	const __u32 *muted = control->muted;
+
+	return muted[0] == tid || muted[1] == tid || muted[2] == tid || muted[3] == tid ||
+	       muted[4] == tid || muted[5] == tid || muted[6] == tid || muted[7] == tid;
+}
+
 /* The call that the thread may be in was not seen from its start. */
 static __always_inline void enter(struct member *to, __u32 session, __u32 uid, __u32 confined,
 				  __u32 level)

@@ -23,7 +23,7 @@ static __always_inline void begin_call(struct member *member, const struct contr
 	call->opens = spec->opens;
 	call->moves = spec->moves;
 	if (spec->captures[0].kind)
-		run_captures(member, spec, control, false);
+		run_captures(member, control->data_limit, false);
 	/* After the paths: what they start from is asked of the relative ones alone. */
 	if (spec->names)
 		name_files(member, spec, false);
@@ -56,7 +56,7 @@ int BPF_PROG(syscall__sys_enter, struct pt_regs *registers, long number)
 		return 0;
 	read_call(&call->record, is_compat(task), registers, number);
 	call->record.header.window = control->window;
-	if (!is_wanted(control, member))
+	if (is_probes_own(&call->record) || !is_wanted(control, member))
 		return 0;
 	begin_call(member, control);
 	call->state = CALL_PENDING;
@@ -74,11 +74,8 @@ static __always_inline void leave_call(struct member *member, __s64 result)
 	call->record.result = result;
 	if (!session_of(member, &session))
 		return;
-	if (call->again || call->late) {
-		spec = spec_of(call);
-		if (spec)
-			run_captures(member, spec, session.control, true);
-	}
+	if (call->again || call->late)
+		run_captures(member, session.control->data_limit, true);
 	if (call->moves && result >= 0)
 		note_move();
 	if (call->opens && result >= 0) {

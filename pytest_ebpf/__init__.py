@@ -19,9 +19,14 @@ if TYPE_CHECKING:
         ThreadExit,
         ThreadStart,
     )
+    from pytest_ebpf.functions.call import FunctionCall
+    from pytest_ebpf.functions.probe import Probe
+    from pytest_ebpf.functions.wanted import kernel_function, tracepoint, uprobe, usdt
     from pytest_ebpf.losses import Losses
     from pytest_ebpf.matching import glob
     from pytest_ebpf.namespaces import Namespaces, namespaces_of
+    from pytest_ebpf.probes.ctypes_types import Buffer, Pointer, String
+    from pytest_ebpf.probes.values import UNREADABLE
     from pytest_ebpf.processes import Process
     from pytest_ebpf.sequences import Sequence
     from pytest_ebpf.syscalls.asking import call
@@ -31,8 +36,10 @@ if TYPE_CHECKING:
     from pytest_ebpf.trace import Trace
 
 __all__ = [
+    "UNREADABLE",
     "BrokerDied",
     "BrokerError",
+    "Buffer",
     "Capabilities",
     "CredentialChange",
     "Credentials",
@@ -41,12 +48,16 @@ __all__ = [
     "Exec",
     "Exit",
     "Fork",
+    "FunctionCall",
     "Left",
     "Losses",
     "NamespaceChange",
     "Namespaces",
+    "Pointer",
+    "Probe",
     "Process",
     "Sequence",
+    "String",
     "Summary",
     "Syscall",
     "ThreadExit",
@@ -58,7 +69,11 @@ __all__ = [
     "call",
     "family",
     "glob",
+    "kernel_function",
     "namespaces_of",
+    "tracepoint",
+    "uprobe",
+    "usdt",
 ]
 
 _MODULES = {
@@ -75,9 +90,14 @@ _MODULES = {
         "ThreadExit",
         "ThreadStart",
     ),
+    "functions.call": ("FunctionCall",),
+    "functions.probe": ("Probe",),
+    "functions.wanted": ("kernel_function", "tracepoint", "uprobe", "usdt"),
     "losses": ("Losses",),
     "matching": ("glob",),
     "namespaces": ("Namespaces", "namespaces_of"),
+    "probes.ctypes_types": ("Buffer", "Pointer", "String"),
+    "probes.values": ("UNREADABLE",),
     "processes": ("Process",),
     "sequences": ("Sequence",),
     "syscalls.asking": ("call",),

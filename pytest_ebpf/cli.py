@@ -42,6 +42,10 @@ def _run(words: list[str]) -> int:
         from pytest_ebpf.broker.administrator import serve  # noqa: PLC0415 - each command pays for itself
 
         return serve(options.uid, options.socket)
+    if options.command == "list":
+        from pytest_ebpf import cli_list  # noqa: PLC0415 - reads binaries
+
+        return cli_list.main(options.probe)
     from pytest_ebpf.doctor import doctor  # noqa: PLC0415 - likewise
 
     return doctor()
@@ -56,6 +60,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Check whether tests can trace here. Exit status: 0 if they can, 1 if not.",
     )
     commands.add_parser("trace", help="run a command and show what it did", add_help=False)
+    listing = commands.add_parser(
+        "list",
+        help="what can be probed: functions and static probes, with their arguments where these are known",
+        description="List what can be probed. Exit status: 0 if there is anything, 1 if not.",
+    )
+    listing.add_argument("probe", metavar="PROBE", help="'uprobe:./program:*' or 'usdt:/usr/bin/python3:*'")
     serve = commands.add_parser(
         "serve",
         help="run a broker for a user who has no privilege (as root)",

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from pytest_ebpf.engine.calls import Span
 from pytest_ebpf.events import Exit, ThreadExit, make_event
+from pytest_ebpf.functions.call import FunctionCall
+from pytest_ebpf.functions.text import line as function_line
+from pytest_ebpf.report import printable
 from pytest_ebpf.syscalls import text
 from pytest_ebpf.syscalls.call import Syscall
 from pytest_ebpf.syscalls.summary import Summary
@@ -17,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
+    from pytest_ebpf.history import History
     from pytest_ebpf.lives import Life
     from pytest_ebpf.trace import Trace
     from pytest_ebpf.window import Window
 
-__all__ = ["Calls", "Choice", "Ending", "Lines", "summary"]
+__all__ = ["Calls", "Choice", "Ending", "Lines", "is_own", "summary", "told_ns"]
 
 Ending = Exit | ThreadExit
 
@@ -41,6 +45,13 @@ class Choice:
     """What the descriptors are."""
     summary: bool = False
     """Counts and times, and not the calls."""
+
+
+def told_ns(item: Syscall | FunctionCall | Ending) -> int:
+    """Return when something was told of: of a call that is when it returned."""
+    if isinstance(item, FunctionCall):
+        return item.told_ns
+    return item.raw_call.time_ns if isinstance(item, Syscall) else item.time_ns
 
 
 class Calls:
@@ -73,7 +84,7 @@ class Calls:
             raw = call.raw_call
             if self._wanted is not None and raw.number not in self._wanted.get(raw.abi, ()):
                 continue
-            if self._is_ours(self._history.life_of((raw.host_pid, raw.start_ns)), raw.time_ns):
+            if is_own(self._history, self._history.life_of((raw.host_pid, raw.start_ns)), raw.time_ns):
                 continue
             # Of one that returned while it was looked for, the record of the return comes later.
             inside.pop((raw.host_tid, raw.entered_ns), None)
@@ -88,17 +99,18 @@ class Calls:
         happenings = self._history.told(self._window.first, self._happenings)
         self._happenings += len(happenings)
         for happening in happenings:
-            if happening.kind == "exit" and not self._is_ours(happening.life, happening.time_ns):
+            if happening.kind == "exit" and not is_own(self._history, happening.life, happening.time_ns):
                 event = make_event(happening, self._window)
                 assert isinstance(event, Exit | ThreadExit)  # noqa: S101 - such happenings become nothing else
                 yield event.time_ns, event
 
-    def _is_ours(self, life: Life, time_ns: int) -> bool:
-        """Whether it is of this process, or of its child before that executed the command."""
-        root = self._history.root
-        if root is None or life is root:
-            return life is root
-        return life.creator is root and (not life.executed or time_ns < life.executed[0].time_ns)
+
+def is_own(history: History, life: Life, time_ns: int) -> bool:
+    """Whether something is of this process, or of its child before that executed the command."""
+    root = history.root
+    if root is None or life is root:
+        return life is root
+    return life.creator is root and (not life.executed or time_ns < life.executed[0].time_ns)
 
 
 def summary(trace: Trace, wanted: Mapping[str, AbstractSet[int]] | None) -> Summary:
@@ -138,7 +150,7 @@ class Lines:
         # What the wall clock is ahead of the kernel's monotonic one.
         self._ahead = time.time_ns() - trace.window.history.now()
 
-    def write(self, item: Syscall | Ending) -> str:
+    def write(self, item: Syscall | FunctionCall | Ending) -> str:
         """Write a line."""
         who = item.tid or f"host:{item.host_tid}"
         self._first = self._first or who
@@ -146,7 +158,13 @@ class Lines:
         head = f"{who:<5} " if self._several else ""
         if self._choice.times:
             head += self._clock(item.time_ns)
+        if isinstance(item, FunctionCall):
+            return self._function(head, item)
         return self._call(head, item) if isinstance(item, Syscall) else head + _ending(item)
+
+    def _function(self, head: str, call: FunctionCall) -> str:
+        line = head + printable(function_line(call))
+        return f"{line} <{call.duration:.6f}>" if self._choice.times and call.duration is not None else line
 
     def _clock(self, time_ns: int) -> str:
         seconds, nanoseconds = divmod(time_ns + self._ahead, 1_000_000_000)

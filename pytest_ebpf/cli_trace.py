@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import heapq
 import json
 import math
 import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from pytest_ebpf import report
 from pytest_ebpf.broker.launch import new_run_directory
-from pytest_ebpf.cli_calls import Calls, Choice, Lines, summary
+from pytest_ebpf.cli_calls import Calls, Choice, Lines, summary, told_ns
+from pytest_ebpf.cli_functions import FunctionCalls
 from pytest_ebpf.errors import BrokerError, Unavailable, UsageError
-from pytest_ebpf.jsonable import losses_to_dict, process_to_dict, reference, syscall_to_dict
+from pytest_ebpf.functions.call import FunctionCall
+from pytest_ebpf.functions.wanted import parse
+from pytest_ebpf.jsonable import function_to_dict, losses_to_dict, process_to_dict, reference, syscall_to_dict
 from pytest_ebpf.processes import Process
 from pytest_ebpf.settings import MAX_DATA_LIMIT, Settings, Syscalls, data_limit
 from pytest_ebpf.syscalls.call import Syscall
@@ -25,8 +29,11 @@ from pytest_ebpf.trace import Trace
 from pytest_ebpf.tracer import Tracer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from pytest_ebpf._values import Gap
+    from pytest_ebpf.cli_calls import Ending
+    from pytest_ebpf.functions.wanted import Wanted
     from pytest_ebpf.history import History
 
 __all__ = ["main", "parser", "run", "to_json", "to_text"]
@@ -42,9 +49,18 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the subcommand's arguments."""
     made = argparse.ArgumentParser(
         prog="pytest-ebpf trace",
-        usage="pytest-ebpf trace [--syscalls[=SET]] [OPTION ...] -- COMMAND [ARGUMENT ...]",
-        description="Run a command and draw the tree of its processes, or write its system calls as strace(1) does. "
-        "The exit status is the command's.",
+        usage="pytest-ebpf trace [--syscalls[=SET]] [-e PROBE ...] [OPTION ...] -- COMMAND [ARGUMENT ...]",
+        description="Run a command and draw the tree of its processes, or write its system calls as strace(1) does, or "
+        "its calls of functions. The exit status is the command's.",
+    )
+    made.add_argument(
+        "-e",
+        "--probe",
+        action="append",
+        default=[],
+        metavar="PROBE",
+        help="write the calls of a function, each when it was called, or has returned if that is asked for: "
+        "'uprobe:./program:function num=s32@arg0'; likewise usdt:, tracepoint:, kprobe:; may be repeated",
     )
     made.add_argument(
         "--syscalls",
@@ -90,9 +106,13 @@ def _options(words: Sequence[str]) -> tuple[argparse.Namespace, Choice | None]:
     options = made.parse_args(
         ["--syscalls=all" if word == "--syscalls" else word for word in words[:end]] + [*words[end:]]
     )
+    try:
+        options.probe = [parse(text) for text in options.probe]
+    except UsageError as error:
+        made.error(f"argument -e: {error}")
     if options.syscalls is None:
         for name in ("times", "paths", "data", "summary"):
-            if getattr(options, name):
+            if getattr(options, name) and not (name == "times" and options.probe):
                 made.error(f"argument --{name}: it is about system calls: say --syscalls too")
         return options, None
     try:
@@ -127,22 +147,35 @@ def main(words: Sequence[str]) -> int:
                     children_only=True,
                 )
             )
-            return run(options.command, history, as_json=options.json, calls=choice, out=out)
+            return run(
+                options.command,
+                history,
+                as_json=options.json,
+                calls=choice,
+                probes=options.probe,
+                times=options.times,
+                out=out,
+            )
         finally:
             tracer.close()
             if out is not sys.stdout:
                 out.close()
+    except UsageError as error:
+        sys.stderr.write(f"pytest-ebpf trace: {error}\n")
+        return _CANNOT_TRACE
     except (Unavailable, BrokerError) as error:
         sys.stderr.write(f"{error}\n")
         return _CANNOT_TRACE
 
 
-def run(
+def run(  # noqa: PLR0913 - all by their names
     command: Sequence[str],
     history: History,
     *,
     as_json: bool,
     calls: Choice | None = None,
+    probes: Sequence[Wanted] = (),
+    times: bool = False,
     out: TextIO | None = None,
 ) -> int:
     """Run a command in a session of its own; return its exit status as a shell would.
@@ -152,11 +185,19 @@ def run(
         history: Of a session that is open, and this process's.
         as_json: One object a line, not text.
         calls: Which system calls to write as they return; None: none, and the session records none.
+        probes: Functions whose calls to write.
+        times: Whether to write when these were made, and how long they took.
         out: Where to print; None: standard output.
+
+    Raises:
+        UsageError: There is no such function.
     """
     out = sys.stdout if out is None else out
     with Trace(history) as trace:
-        live = None if calls is None or calls.summary else _live(trace, calls, as_json=as_json)
+        functions = FunctionCalls(trace, [trace.probe(each) for each in probes])
+        live = None
+        if probes or not (calls is None or calls.summary):
+            live = _live(trace, calls or Choice(times=times), functions, as_json=as_json, calls=calls is not None)
         try:
             # Where the JSON goes, nothing else does.
             process = subprocess.Popen(command, stdout=sys.stderr if as_json and out is sys.stdout else None)
@@ -164,8 +205,12 @@ def run(
             sys.stderr.write(f"pytest-ebpf trace: {command[0]!r} cannot be run: {error.strerror}\n")
             return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
         with _interrupts_are_the_commands():
-            status = process.wait() if live is None else _follow(process, trace, lambda: _print(live(), out))
-        _print(_rest(trace, calls, as_json=as_json), out)
+            status = (
+                process.wait()
+                if live is None
+                else _follow(process, trace, lambda *, last: _print(live(last=last), out))
+            )
+        _print(_rest(trace, calls, as_json=as_json, tree=not probes), out)
     return _BY_SIGNAL - status if status < 0 else status
 
 
@@ -179,25 +224,45 @@ def _interrupts_are_the_commands() -> Iterator[None]:
         signal.signal(signal.SIGINT, former)
 
 
-def _live(trace: Trace, choice: Choice, *, as_json: bool) -> Callable[[], Iterator[str]]:
-    """Return what gives the lines of what returned since it was last called."""
-    calls, lines = Calls(trace, choice.wanted), Lines(trace, choice)
+class _Live(Protocol):
+    def __call__(self, *, last: bool) -> Iterator[str]: ...
+
+
+class _Show(Protocol):
+    def __call__(self, *, last: bool) -> None: ...
+
+
+def _live(trace: Trace, choice: Choice, functions: FunctionCalls, *, as_json: bool, calls: bool) -> _Live:
+    """Return what gives the lines of what returned since it was last called; at the end, of all."""
+    system, lines = Calls(trace, choice.wanted) if calls else None, Lines(trace, choice)
+
+    def take(*, last: bool) -> Iterator[Syscall | FunctionCall | Ending]:
+        both = [system.take() if system is not None else iter(()), functions.take(last=last)]
+        return heapq.merge(*both, key=told_ns)
+
     if as_json:
-        return lambda: (json.dumps(syscall_to_dict(each)) for each in calls.take() if isinstance(each, Syscall))
-    return lambda: map(lines.write, calls.take())
+        return lambda *, last: (
+            json.dumps(_to_dict(each)) for each in take(last=last) if isinstance(each, Syscall | FunctionCall)
+        )
+    return lambda *, last: map(lines.write, take(last=last))
 
 
-def _follow(process: subprocess.Popen[bytes], trace: Trace, show: Callable[[], None]) -> int:
+def _to_dict(call: Syscall | FunctionCall) -> dict[str, Any]:
+    return syscall_to_dict(call) if isinstance(call, Syscall) else function_to_dict(call)
+
+
+def _follow(process: subprocess.Popen[bytes], trace: Trace, show: _Show) -> int:
     """Show what is new whenever there is something, until the command has ended; return its status."""
     session = trace.window.history.session
     ended = os.pidfd_open(process.pid)
     try:
         while process.poll() is None:
             session.wait(math.inf, ended)
-            show()
-        # Those of its descendants that live on are inside.
-        session.snapshot()
-        show()
+            show(last=False)
+        if trace.window.history.has_calls:
+            # Those of its descendants that live on are inside.
+            session.snapshot()
+        show(last=True)
     finally:
         os.close(ended)
         status = process.wait()
@@ -216,14 +281,14 @@ def _print(lines: Iterable[str], out: TextIO) -> None:
         os.close(nowhere)
 
 
-def _rest(trace: Trace, calls: Choice | None, *, as_json: bool) -> Iterator[str]:
+def _rest(trace: Trace, calls: Choice | None, *, as_json: bool, tree: bool) -> Iterator[str]:
     """Return the lines that the end brings."""
     if as_json:
         yield from to_json(trace, calls=calls is not None)
-    elif calls is None:
+    elif calls is None and tree:
         yield from to_text(trace)
     else:
-        if calls.summary:
+        if calls is not None and calls.summary:
             yield str(summary(trace, calls.wanted))
         yield from _warnings(trace)
 
@@ -248,12 +313,23 @@ def to_json(trace: Trace, *, calls: bool = False) -> Iterator[str]:
     if calls:
         window = trace.window
         losses["io_urings"] = [reference(Process(life, window)) for life, _ in window.history.urings.users(window)]
+    functions = [gap.why for gap in _function_gaps(trace)]
+    if functions:
+        losses.update(complete=False, functions=functions)
     yield json.dumps(losses)
+
+
+def _function_gaps(trace: Trace) -> list[Gap]:
+    """Say what may be missing of function calls, beside what is missing of everything."""
+    if not trace.window.history.functions.of(trace.window):
+        return []
+    general = trace.window.gaps()
+    return [gap for gap in trace.functions.evidence()[1] if gap not in general]
 
 
 def _warnings(trace: Trace) -> Iterator[str]:
     window = trace.window
-    for gap in trace.losses.gaps(window.history.session.ring_size):
+    for gap in [*window.gaps(), *_function_gaps(trace)]:
         yield f"incomplete: {gap.why}"
     for life, _ in window.history.urings.users(window):
         who = report.brief(Process(life, window))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from pytest_ebpf.credentials import all_capabilities
 from pytest_ebpf.errors import UsageError
-from pytest_ebpf.matching import Glob, is_plain, is_predicate
+from pytest_ebpf.matching import Glob, equals_nothing, is_plain, is_predicate
 from pytest_ebpf.namespaces import KINDS, check_kinds
 
 if TYPE_CHECKING:
@@ -227,6 +227,8 @@ def _prepare(field: str, kind: str, expected: Any, nullable: str) -> Any:
         if kind in {"text", "comm", "argv", "process"}:
             return expected
         raise UsageError(f"{field} is no text: {expected!r} cannot match it")
+    if not is_plain(expected) and not is_predicate(expected) and equals_nothing(expected):
+        raise UsageError(f"{field} is never {expected!r}, which equals nothing but itself")
     if kind in _NUMBERS:
         return _number(field, kind, expected)
     return _PREPARERS[kind](field, expected)

@@ -89,7 +89,9 @@ def ledger(window: Window) -> str:
     events = len(window.happenings())
     cuts = window.cuts()
     noun = "event" if events == 1 else "events"
-    return f"{'window':<{_LABEL}}{events} {noun}, {_calls(window)}{window.losses()}, {cuts} truncated"
+    return (
+        f"{'window':<{_LABEL}}{events} {noun}, {_calls(window)}{_functions(window)}{window.losses()}, {cuts} truncated"
+    )
 
 
 def _calls(window: Window) -> str:
@@ -98,6 +100,15 @@ def _calls(window: Window) -> str:
         return ""
     count = sum(each.calls for each in window.history.calls.count(window.first, window.last))
     return f"{count:,} {'call' if count == 1 else 'calls'}, "
+
+
+def _functions(window: Window) -> str:
+    """Say how many function calls there were, where any were asked for."""
+    armings = window.history.functions.of(window)
+    if not armings:
+        return ""
+    count = len({id(call) for arming in armings for _, call in arming.calls(window)})
+    return f"{count:,} function {'call' if count == 1 else 'calls'}, "
 
 
 def _end(window: Window) -> list[str]:

@@ -11,6 +11,7 @@ from pytest_ebpf import procfs
 from pytest_ebpf._values import Gap
 from pytest_ebpf.credentials import Credentials
 from pytest_ebpf.errors import UsageError
+from pytest_ebpf.functions.registry import Functions
 from pytest_ebpf.images import ExecText, Image, NoText, ProcText
 from pytest_ebpf.lives import Key, Life
 from pytest_ebpf.namespaces import Namespaces
@@ -66,6 +67,7 @@ class History:
         self._decode = decode
         self._calls = calls
         self.urings = Urings(self)
+        self.functions = Functions(self)
         self.syscalls = Syscalls()
         """Which system calls the next window's setting has recorded."""
         self._clock = clock
@@ -120,6 +122,7 @@ class History:
         number = self._next_number()
         if len(self.windows) == 1:
             self.floor = number
+            self.functions.forget(number)
             if self._calls is not None:
                 # At once, and not with the rest: a suite that asks nothing would pile them up.
                 self.urings.note()
@@ -272,6 +275,9 @@ class History:
     def _apply(self, record: Record) -> None:
         name, fields = record
         actor = self.life_of((fields["host_pid"], fields["start_ns"]))
+        if name == "probe":
+            self.functions.take(fields)
+            return
         identity, time_ns = fields["identity"], fields["time_ns"]
         getattr(self, f"_apply_{name}")(actor, fields, identity, time_ns)
         if actor is self.root and name != "fork" and identity["host_tid"] == identity["host_pid"]:

@@ -9,9 +9,10 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pytest_ebpf.functions.wanted import Wanted
     from pytest_ebpf.trace import Trace
 
-__all__ = ["pytest_ebpf_failure_text", "pytest_ebpf_window_closed"]
+__all__ = ["pytest_ebpf_failure_text", "pytest_ebpf_probes", "pytest_ebpf_window_closed"]
 
 
 @pytest.hookspec
@@ -23,6 +24,20 @@ def pytest_ebpf_window_closed(item: pytest.Item, trace: Trace) -> None:
     Args:
         item: The test.
         trace: What its ``ebpf_trace`` fixture gave it.
+    """
+
+
+@pytest.hookspec
+def pytest_ebpf_probes(config: pytest.Config) -> Iterable[Wanted | str]:  # type: ignore[empty-body]
+    """Add probes that are on in the window of every test that asks for ``ebpf_trace``.
+
+    Called once in each process that runs such tests, before the first.
+
+    Args:
+        config: Of the run.
+
+    Returns:
+        What `pytest_ebpf.uprobe` and the others return, or texts: ``"uprobe:./program:function"``.
     """
 
 

@@ -16,11 +16,12 @@ from pytest_ebpf.processes import Execution, Process
 from pytest_ebpf.syscalls.values import Fields, Pointed, Pointer, Unreadable
 
 if TYPE_CHECKING:
+    from pytest_ebpf.functions.call import FunctionCall
     from pytest_ebpf.losses import Losses
     from pytest_ebpf.programs import Program
     from pytest_ebpf.syscalls.call import Syscall
 
-__all__ = ["event_to_dict", "losses_to_dict", "process_to_dict", "reference", "syscall_to_dict"]
+__all__ = ["event_to_dict", "function_to_dict", "losses_to_dict", "process_to_dict", "reference", "syscall_to_dict"]
 
 _OF_PROGRAM = (
     "comm",
@@ -142,6 +143,34 @@ def syscall_to_dict(call: Syscall) -> dict[str, Any]:
         "unfinished": call.unfinished,
         "in_progress": call.in_progress,
         "denied": call.denied,
+        "truncated": notes.truncated,
+        "unknown": notes.unknown,
+    }
+
+
+def function_to_dict(call: FunctionCall) -> dict[str, Any]:
+    """Return all fields of a function call, as `syscall_to_dict` does for a system call."""
+    notes = _Notes({}, [])
+    tid = Gap("the record of the thread's birth was lost") if call.tid is None else call.tid
+    result = call.raw_result() if call.group.result is not None and call.returned else None
+    return {
+        "type": "function",
+        "probe": str(call.definition.wanted),
+        "function": call.function,
+        "path": call.definition.path or None,
+        "address": hex(call.address),
+        "process": reference(call.process),
+        "tid": _argument(tid, "tid", notes),
+        "host_tid": call.host_tid,
+        "args": {name: _argument(call.raw(name), name, notes) for name in call.group.types},
+        "returned": call.returned,
+        "result": _argument(result, "result", notes),
+        "time_ns": call.time_ns,
+        "duration": call.duration,
+        "window": call.window,
+        "stack": [
+            {"address": hex(frame.address), "function": frame.function, "path": frame.path} for frame in call.stack
+        ],
         "truncated": notes.truncated,
         "unknown": notes.unknown,
     }

@@ -20,7 +20,17 @@ from typing import Any
 from pytest_ebpf._values import Cut, Gap, Verdict
 from pytest_ebpf.errors import TraceIncomplete
 
-__all__ = ["Glob", "compare", "compare_items", "glob", "is_plain", "is_predicate", "is_wildcard", "show"]
+__all__ = [
+    "Glob",
+    "compare",
+    "compare_items",
+    "equals_nothing",
+    "glob",
+    "is_plain",
+    "is_predicate",
+    "is_wildcard",
+    "show",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,11 @@ def is_plain(expected: object) -> bool:
     return expected is None or isinstance(
         expected, str | bytes | int | float | list | tuple | set | frozenset | dict | os.PathLike
     )
+
+
+def equals_nothing(expected: object) -> bool:
+    """Whether an object equals only itself, and so no value that the kernel told of."""
+    return not any("__eq__" in vars(each) for each in type(expected).__mro__ if each is not object)
 
 
 def is_predicate(expected: object) -> bool:

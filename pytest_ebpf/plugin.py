@@ -5,6 +5,7 @@ Every pytest run of a user imports this module: what traces is imported when a t
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any, cast
 
@@ -37,6 +38,7 @@ class Run:
         self.settings = settings_module.from_config(config, dict(os.environ))
         self._tracer: Tracer | None = None
         self._refusal: EbpfError | None = None
+        self._probes: list[Any] | None = None
         # Under xdist the controller chooses the directory and ends the broker; its workers share both.
         given = getattr(config, "workerinput", {}).get("pytest_ebpf")
         self._owner: int = given["owner"] if given else os.getpid()
@@ -86,15 +88,25 @@ class Run:
         except EbpfError as error:
             self._refusal = error
 
-    def trace(self, settings: Settings) -> Trace:
+    def trace(self, settings: Settings, probes: Iterable[Any] = ()) -> Trace:
         """Return a new trace, whose window is not open yet.
+
+        Args:
+            settings: Of the test.
+            probes: That the test asks for by markers.
 
         Raises:
             EbpfError: Tracing is not possible.
         """
         from pytest_ebpf.trace import Trace  # noqa: PLC0415 - see the module's first lines
 
-        return Trace(self.tracer().apply(settings), remarks=self._remarks)
+        history = self.tracer().apply(settings)
+        return Trace(history, remarks=self._remarks, probes=[*self._probes_of_the_run(), *probes])
+
+    def _probes_of_the_run(self) -> list[Any]:
+        if self._probes is None:
+            self._probes = [each for some in self.config.hook.pytest_ebpf_probes(config=self.config) for each in some]
+        return self._probes
 
     def _remarks(self, trace: Trace) -> Iterable[str]:
         return [line for lines in self.config.hook.pytest_ebpf_failure_text(trace=trace) for line in lines]
@@ -183,7 +195,7 @@ def _prepare(item: pytest.Item) -> Trace:
         if settings.mode == "off":
             pytest.skip("pytest-ebpf is switched off (--ebpf=off)")
         try:
-            item.stash[_TRACE] = item.config.stash[_RUN].trace(settings)
+            item.stash[_TRACE] = item.config.stash[_RUN].trace(settings, settings_module.marked_probes(item))
         except Unavailable as error:
             if settings.mode == "require":
                 text = f"{error}\n  asked   to fail by --ebpf=require"
@@ -192,6 +204,14 @@ def _prepare(item: pytest.Item) -> Trace:
         except EbpfError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
     return item.stash[_TRACE]
+
+
+def _opened(trace: Trace) -> Trace:
+    """Open a trace's window, or fail the test by what its markers or the hook ask for."""
+    try:
+        return trace.open()
+    except EbpfError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture
@@ -207,7 +227,7 @@ def ebpf_trace(request: pytest.FixtureRequest) -> Generator[Trace]:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     trace = _prepare(item)
     if settings.window == "fixture":
-        with trace:
+        with contextlib.closing(_opened(trace)):
             yield trace
     else:
         yield trace
@@ -222,7 +242,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
         except UsageError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         if settings.window == "test":
-            _prepare(item).open()
+            _opened(_prepare(item))
     return (yield)
 
 
@@ -230,7 +250,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Open the window around the test function, if it spans no more."""
     if _TRACE in item.stash and _settings_of(item).window == "call":
-        with item.stash[_TRACE]:
+        with contextlib.closing(_opened(item.stash[_TRACE])):
             return (yield)
     return (yield)
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["alive", "clock_offset", "has_uring", "numbers_as", "read_program"]
+__all__ = ["alive", "clock_offset", "has_filter", "has_uring", "numbers_as", "read_program"]
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 # start_time is rounded down to a tick, and read at two moments.
@@ -90,6 +90,13 @@ def read_program(pid: int, start_ns: int) -> dict[str, Any] | None:
             found[name] = Path(base, file).read_bytes()
     # Read from another process that took over the pid meanwhile?
     return found if alive(pid, start_ns) else None
+
+
+def has_filter(pid: int) -> bool:
+    """Whether a process runs under a seccomp filter (``Seccomp: 2`` in proc(5)); False if that cannot be read."""
+    with contextlib.suppress(OSError):
+        return b"\nSeccomp:\t2\n" in Path(f"/proc/{pid}/status").read_bytes()
+    return False
 
 
 def has_uring(pid: int) -> bool:

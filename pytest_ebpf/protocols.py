@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["Decode", "Fields", "Record", "Session"]
+    from pytest_ebpf.engine.attached import ProbeRequest
+
+__all__ = ["AttachedProbe", "Decode", "Fields", "Record", "Session"]
 
 Fields: TypeAlias = Mapping[str, Any]
 """The fields of one record, by the names in ``bpf/events.h``; identities are nested."""
@@ -17,6 +19,24 @@ Record: TypeAlias = tuple[str, Fields]
 """A record's name (``fork``, ``exec``, …) and its fields."""
 
 Decode: TypeAlias = Callable[[bytes], Iterable[Record]]
+
+
+class AttachedProbe(Protocol):
+    """A probe that the broker holds for a session."""
+
+    id: int
+    """As its records name it."""
+
+    @property
+    def hits(self) -> int:
+        """How often it fired in members of the session while it was wanted and a window open, and passed `where`."""
+
+    @property
+    def told(self) -> int:
+        """How many records of it were written, or were to be and did not fit."""
+
+    wanted: bool
+    """Whether it is on."""
 
 
 class Session(Protocol):
@@ -51,6 +71,15 @@ class Session(Protocol):
 
     def muted(self) -> AbstractContextManager[None]:
         """Leave out the system calls that this thread enters within."""
+
+    def attach(self, request: ProbeRequest, /) -> AttachedProbe:
+        """Have a probe attached for the session; it is off."""
+
+    def format(self, tracepoint: str, /) -> str:
+        """Return the lines that describe the fields of a tracepoint of the kernel; asks the broker."""
+
+    def returns_filtered(self) -> bool:
+        """Tell whether a seccomp filter can answer the system call that return probes work by; asks the broker."""
 
     def wait(self, timeout: float, /, *others: int) -> bool:
         """Block until there is something to pull (True), a descriptor is readable or `timeout` seconds are over."""

@@ -12,7 +12,17 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["Mode", "Settings", "Syscalls", "Window", "add_options", "from_config", "from_markers", "parse_size"]
+__all__ = [
+    "Mode",
+    "Settings",
+    "Syscalls",
+    "Window",
+    "add_options",
+    "from_config",
+    "from_markers",
+    "marked_probes",
+    "parse_size",
+]
 
 Mode = Literal["auto", "require", "off"]
 Window = Literal["fixture", "test", "call"]
@@ -166,9 +176,11 @@ _HELP = {
     "data_limit": "bytes to copy of what each system call reads or writes, at most 16K (default: 0)",
     "children_only": "leave out the system calls of the test's own process (true or false, the default)",
 }
+_PROBES = "probes"
+"""What a marker adds to what wider ones and the hook have, and no setting."""
 _MARKER_KEYS = ("ring_size", "window", "environ", "argv_limit", "syscalls", "data_limit", "children_only")
 MARKER_HELP = (
-    f"ebpf(*, {', '.join(f'{key}=...' for key in _MARKER_KEYS)}): settings of this test's ebpf_trace; "
+    f"ebpf(*, {', '.join(f'{key}=...' for key in (*_MARKER_KEYS, _PROBES))}): settings of this test's ebpf_trace; "
     "see --help for what each means"
 )
 
@@ -225,8 +237,28 @@ def from_markers(settings: Settings, item: pytest.Item) -> Settings:
             raise UsageError(f"@pytest.mark.ebpf takes names only, such as ring_size='16M', not {marker.args[0]!r}")
         changes: dict[str, Any] = {}
         for name, value in marker.kwargs.items():
+            if name == _PROBES:
+                continue
             if name not in _MARKER_KEYS:
-                raise UsageError(f"@pytest.mark.ebpf has no setting {name!r}; it has {', '.join(_MARKER_KEYS)}")
+                there = ", ".join((*_MARKER_KEYS, _PROBES))
+                raise UsageError(f"@pytest.mark.ebpf has no setting {name!r}; it has {there}")
             changes[name] = _PARSERS[name](value, f"@pytest.mark.ebpf({name}=...)")
         settings = settings._replace(**changes)
     return settings
+
+
+def marked_probes(item: pytest.Item) -> list[Any]:
+    """Return the probes that the markers of a test, its class and its module ask for, the widest first.
+
+    Raises:
+        UsageError: It is no list.
+    """
+    found: list[Any] = []
+    for marker in reversed(list(item.iter_markers("ebpf"))):
+        probes = marker.kwargs.get(_PROBES, ())
+        if not isinstance(probes, list | tuple):
+            raise UsageError(
+                f"@pytest.mark.ebpf(probes=...) takes a list, such as ['uprobe:./program:function'], not {probes!r}"
+            )
+        found += probes
+    return found

@@ -12,6 +12,8 @@ from pytest_ebpf.errors import TraceIncomplete, UsageError
 from pytest_ebpf.event_queries import EventQuery
 from pytest_ebpf.events import Event
 from pytest_ebpf.explanations import search
+from pytest_ebpf.functions.assertions import FunctionAssertions
+from pytest_ebpf.functions.probe import FunctionSequence
 from pytest_ebpf.matching import is_predicate
 from pytest_ebpf.processes import Process
 from pytest_ebpf.queries import ProcessQuery
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from pytest_ebpf.criteria import ProcessCriteria
+    from pytest_ebpf.functions.call import FunctionCall
     from pytest_ebpf.history import History
     from pytest_ebpf.losses import Losses
     from pytest_ebpf.sequences import Sequence
@@ -40,7 +43,7 @@ E = TypeVar("E", bound=Event)
 
 
 @quiet("_history.session")
-class Trace(SyscallAssertions):
+class Trace(SyscallAssertions, FunctionAssertions):
     """What the kernel saw of the test's process and all that descends from it, in one window.
 
     Everything a process did before the test's ``wait(2)`` for it returned is there when it is asked for.
@@ -52,6 +55,7 @@ class Trace(SyscallAssertions):
         *,
         name: str = "",
         remarks: Callable[[Trace], Iterable[str]] | None = None,
+        probes: Iterable[Any] = (),
     ) -> None:
         """Prepare it; the window opens with `open` or ``with``.
 
@@ -59,20 +63,32 @@ class Trace(SyscallAssertions):
             history: Of the session.
             name: Of the section; of a whole test empty.
             remarks: Gives lines to add to the text of a failure.
+            probes: That are on from the beginning.
         """
         self.name = name
         self._history = history
         self._remarks = remarks
+        self._probes = probes
         self._window: Window | None = None
 
     def open(self) -> Self:
-        """Open the window: what happens from now on belongs to it."""
+        """Open the window: what happens from now on belongs to it.
+
+        Raises:
+            UsageError: A probe cannot be; the window is closed again.
+        """
         if self._window is not None:
             raise UsageError("a trace's window opens once")
         self._window = Window(self._history)
         if self._remarks is not None:
             remarks = self._remarks
             self._window.remarks = lambda: remarks(self)
+        try:
+            for wanted in self._probes:
+                self.probe(wanted)
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def close(self) -> None:
@@ -210,6 +226,8 @@ class Trace(SyscallAssertions):
     @overload
     def wait_for(self, wanted: Asked, /, timeout: float = ..., **criteria: Any) -> Syscall: ...
     @overload
+    def wait_for(self, wanted: FunctionSequence, /, timeout: float = ..., **criteria: Any) -> FunctionCall: ...
+    @overload
     def wait_for(self, wanted: type[E], /, timeout: float = ..., **criteria: Any) -> E: ...
     @overload
     def wait_for(self, wanted: Callable[[Trace], T], /, timeout: float = ...) -> T: ...
@@ -222,13 +240,13 @@ class Trace(SyscallAssertions):
 
         Args:
             wanted: A process, named as in `assert_spawned`; a class of events; a system call, as `call`
-                made it; or a function that takes the trace, which is called after every event until it
+                made it; a probe; or a function that takes the trace, which is called after every event until it
                 returns something true.
             timeout: Seconds.
             **criteria: Fields of the process or event and what they are to be.
 
         Returns:
-            The first process, event or system call that matches; what the function returned.
+            The first process, event, system call or function call that matches; what the function returned.
 
         Raises:
             AssertionError: It did not happen in time.
@@ -265,6 +283,8 @@ class Trace(SyscallAssertions):
             return first_event, lambda prefix: verdicts.no_event(self.window, query, prefix)
         if isinstance(wanted, Asked):
             return self._awaited(wanted, criteria)
+        if isinstance(wanted, FunctionSequence):
+            return self._awaited_function(wanted, criteria)
         if is_predicate(wanted) and not isinstance(wanted, type | Process):
             if criteria:
                 raise UsageError("wait_for() with a function takes no criteria: test them in it")

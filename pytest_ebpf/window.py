@@ -61,6 +61,7 @@ class Window:
         """Close it; safe to call again."""
         if self.closed:
             return
+        self.history.functions.closing(self)
         self._last = self.history.close(self)
         self.closed_ns = self.history.now()
         self._after = self.history.session.counters()

@@ -11,9 +11,13 @@ import os
 import select
 import sys
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pytest_ebpf.broker import main
 from pytest_ebpf.errors import BrokerError, Unavailable
+
+if TYPE_CHECKING:
+    from pytest_ebpf.engine.probes import Asked
 
 WAKE, FILLED, LENGTH, DRAINS, BROKEN = range(5)
 _DATA = 16
@@ -95,6 +99,15 @@ class FakeEngine:
 
     def snapshot(self, session_id: int) -> None:
         self.open[session_id].control.fill(50, b"snapshot")
+
+    def attach(self, session_id: int, asked: Asked) -> tuple[int, bool]:
+        raise BrokerError(f"the fake kernel has no {asked.kind}, and session {session_id} none to share")
+
+    def detach(self, session_id: int, probe: int) -> bool:
+        return self.open[session_id].id == probe
+
+    def format(self, tracepoint: str) -> str:
+        return f"field:int {tracepoint.partition(':')[2]};	offset:8;	size:4;	signed:1;"
 
     def missed(self) -> int:
         return 7

@@ -23,6 +23,7 @@ from pytest_ebpf.trace import Trace
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pytest_ebpf.engine.attached import ProbeRequest
     from pytest_ebpf.lives import Life
 
 ROOT_PID = 4100
@@ -52,6 +53,17 @@ class Actor:
         return self.identity["host_pid"], self.identity["start_ns"]
 
 
+@dataclass
+class FakeProbe:
+    """A probe that is attached."""
+
+    id: int
+    request: ProbeRequest
+    hits: int = 0
+    told: int = 0
+    wanted: bool = False
+
+
 class FakeSession:
     """What `pytest_ebpf.engine.session.Session` is to the model."""
 
@@ -71,6 +83,8 @@ class FakeSession:
         self.later: list[Any] = []
         self.waits: list[float] = []
         self.pulls = 0
+        self.probes: list[FakeProbe] = []
+        self.filtered = False
 
     def pull(self) -> bytes:
         self.pulls += 1
@@ -93,6 +107,17 @@ class FakeSession:
 
     def muted(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
+
+    def attach(self, request: ProbeRequest) -> FakeProbe:
+        probe = FakeProbe(len(self.probes) + 1, request)
+        self.probes.append(probe)
+        return probe
+
+    def format(self, tracepoint: str) -> str:
+        raise NotImplementedError(tracepoint)
+
+    def returns_filtered(self) -> bool:
+        return self.filtered
 
     def wait(self, timeout: float, *others: int) -> bool:
         """Let the next thing happen that a test has put into `later`; then, nothing does until the time is over."""

@@ -29,5 +29,11 @@ def require_command(*names: str) -> None:
             unable(f"needs the command {name}: apt-get install {PACKAGES.get(name, name)}")
 
 
-PACKAGES = {"bwrap": "bubblewrap", "ip": "iproute2", "systemd-analyze": "systemd"}
+PACKAGES = {
+    "busybox": "busybox-static",
+    "bwrap": "bubblewrap",
+    "ip": "iproute2",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "systemd-analyze": "systemd",
+}
 """Debian package of a command, where it is not called the same."""

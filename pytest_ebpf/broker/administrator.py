@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pytest_ebpf.broker.server import Engine
+    from pytest_ebpf.broker.engine import Engine
 
 __all__ = ["serve"]
 

@@ -13,7 +13,7 @@ from pytest_ebpf.broker import protocol
 from pytest_ebpf.errors import BrokerDied, BrokerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Client", "Opened", "Status", "last_words"]
@@ -142,6 +142,51 @@ class Client:
         """
         self._ask({"op": "calls"})
 
+    def attach(self, kind: str, name: str, descriptors: Sequence[int], *, task: int | None = None) -> tuple[int, bool]:
+        """Attach a probe for the session.
+
+        Args:
+            kind: ``uprobe``, ``tracepoint``, ``raw_tracepoint`` or ``kprobe``.
+            name: Of the tracepoint, or of the kernel's function.
+            descriptors: Of a uprobe's file, open for reading; of the table (`pytest_ebpf.engine.specs`), sealed.
+            task: Which argument of a raw tracepoint is the task that it is about.
+
+        Returns:
+            Its id, and whether it was attached already, for another session.
+
+        Raises:
+            BrokerError: It refuses, or the kernel; says why.
+            BrokerDied: It is gone.
+        """
+        body = self._ask({"op": "probe", "kind": kind, "name": name, "task": task}, sent=descriptors).body
+        return int(body["probe"]), bool(body["shared"])
+
+    def format(self, tracepoint: str) -> str:
+        """Ask for the lines that describe the fields of a tracepoint of the kernel.
+
+        Raises:
+            BrokerError: There is none of that name, or the kernel does not say.
+            BrokerDied: It is gone.
+        """
+        return str(self._ask({"op": "format", "name": tracepoint}).body["format"])
+
+    def returns_filtered(self) -> bool:
+        """Ask whether a seccomp filter can answer the system call that return probes work by, on this kernel.
+
+        Raises:
+            BrokerDied: It is gone.
+        """
+        return bool(self._ask({"op": "returns"}).body["filtered"])
+
+    def detach(self, probe: int) -> None:
+        """Let go of a probe.
+
+        Raises:
+            BrokerError: The session does not hold it.
+            BrokerDied: It is gone.
+        """
+        self._ask({"op": "unprobe", "probe": probe})
+
     def stop(self) -> None:
         """End the broker. When this returns, its run directory is gone.
 
@@ -180,11 +225,13 @@ class Client:
         if self._socket.fileno() < 0:
             raise BrokerError("pytest-ebpf: the session is closed")
 
-    def _ask(self, request: Mapping[str, Any], *, descriptors: bool = False) -> protocol.Message:
+    def _ask(
+        self, request: Mapping[str, Any], *, sent: Sequence[int] = (), descriptors: bool = False
+    ) -> protocol.Message:
         self._check_usable()
         # A broker that is gone (EPIPE) may have left a notice; it is read below.
         with contextlib.suppress(ConnectionError):
-            protocol.send(self._socket, request)
+            protocol.send(self._socket, request, sent)
         answer = self._receive(descriptors=descriptors)
         if answer.body.get("ok") is not True:
             if answer.body.get("ended"):

@@ -7,63 +7,21 @@ import os
 import socket
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pytest_ebpf.errors import BrokerError
 
 if TYPE_CHECKING:
+    from pytest_ebpf.broker.engine import EngineSession
     from pytest_ebpf.broker.spill import Spill
 
-__all__ = ["Connection", "Control", "EngineSession", "Ring", "identify"]
+__all__ = ["Connection", "identify"]
 
 _UCRED = struct.Struct("iII")
 """``struct ucred``: pid, uid, gid (``unix(7)``)."""
 
 _SO_PEERPIDFD = 77
 """Kernel 6.5 (7b26952a91cf); not in Python's `socket` yet."""
-
-
-class Ring(Protocol):
-    """The part of `pytest_ebpf.engine.ring.Ring` that the broker uses."""
-
-    @property
-    def filled(self) -> float:
-        """How full it is, 0 to 1."""
-
-    def drain(self) -> bytes:
-        """Take all finished records."""
-
-
-class Control(Protocol):
-    """The part of `pytest_ebpf.engine.control.Control` that the broker uses."""
-
-    @property
-    def wake(self) -> bool:
-        """Whether the client is waiting at the ring itself."""
-
-
-class EngineSession(Protocol):
-    """The part of `pytest_ebpf.engine.loader.EngineSession` that the broker uses."""
-
-    @property
-    def id(self) -> int:
-        """Never used again."""
-
-    @property
-    def ring_fd(self) -> int:
-        """Readable when a quarter of the ring is full."""
-
-    @property
-    def control_fd(self) -> int:
-        """Of the control page."""
-
-    @property
-    def ring(self) -> Ring:
-        """The reading end."""
-
-    @property
-    def control(self) -> Control:
-        """The page that client and kernel share."""
 
 
 @dataclass(slots=True, eq=False)

@@ -20,8 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_ebpf.broker.engine import Engine
     from pytest_ebpf.broker.place import Place
-    from pytest_ebpf.broker.server import Engine, Server
+    from pytest_ebpf.broker.server import Server
 
 _USAGE = "usage: pytest-ebpf broker --run-dir PATH --uid N --owner PID"
 
@@ -46,7 +47,8 @@ def load_engine() -> Engine:
 
 def listen(engine: Engine, place: Place, uid: int, owner: int | None = None) -> Server:
     """Make the server; leave no socket without one."""
-    from pytest_ebpf.broker.server import Limits, Server  # noqa: PLC0415 - see the module's first lines
+    from pytest_ebpf.broker.limits import Limits  # noqa: PLC0415 - see the module's first lines
+    from pytest_ebpf.broker.server import Server  # noqa: PLC0415 - likewise
 
     try:
         return Server(engine, place, uid, owner, Limits())

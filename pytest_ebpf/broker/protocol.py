@@ -28,7 +28,7 @@ __all__ = [
     "send",
 ]
 
-VERSION = 2
+VERSION = 3
 """Grows with every change that the other side must know of."""
 
 MESSAGE_LIMIT = 4096

@@ -15,63 +15,28 @@ import socket
 import sys
 import time
 import traceback
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from pytest_ebpf.broker import protocol
-from pytest_ebpf.broker.connection import Connection, EngineSession, identify
+from pytest_ebpf.broker import probing, protocol
+from pytest_ebpf.broker.connection import Connection, identify
+from pytest_ebpf.broker.limits import Limits
 from pytest_ebpf.broker.spill import Spill
 from pytest_ebpf.errors import BrokerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from pytest_ebpf.broker.engine import Engine
     from pytest_ebpf.broker.place import Place
 
-__all__ = ["Engine", "Limits", "Server"]
+__all__ = ["Server"]
 
 _FILLED = 0.2
 """A little below the quarter at which the kernel wakes us."""
 
 _LOG_LINES = 1000
 """The log may lie on the user's disk."""
-
-
-class Engine(Protocol):
-    """The part of `pytest_ebpf.engine.loader.Engine` that is used here."""
-
-    def open_session(self, pid: int, uid: int, *, confined: bool, ring_size: int, calls: bool) -> EngineSession:
-        """Make a ring and a control page, and enter a process with all that descends from it."""
-
-    def snapshot(self, session_id: int) -> None:
-        """Write the calls of a session that have not returned to its ring."""
-
-    def close_session(self, session_id: int) -> None:
-        """End a session."""
-
-    def missed(self) -> int:
-        """Return how often the kernel skipped a program."""
-
-    def programs(self) -> list[str]:
-        """Return the names of the attached programs."""
-
-    def close(self) -> None:
-        """Detach everything."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a user can make the broker hold, and with it the kernel."""
-
-    sessions: int = 256
-    """At most, at the same time."""
-    idle: int = 64
-    """Connections without a session."""
-    ring: int = 1 << 30
-    """Bytes of one ring."""
-    memory: int = os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE // 4
-    """Bytes of all rings, and of what was drained from them and not read yet."""
 
 
 Answer: TypeAlias = "tuple[Mapping[str, Any], tuple[int, ...]]"
@@ -142,8 +107,9 @@ class Server:
 
     # What can be asked for -------------------------------------------------------------------------------
 
-    def _open(self, connection: Connection, request: Mapping[str, Any]) -> Answer:
+    def _open(self, connection: Connection, message: protocol.Message) -> Answer:
         """Open the connection's session: answers with its ring, its control page and its spill."""
+        request = message.body
         if request.get("version") != protocol.VERSION:
             theirs = request.get("version")
             raise BrokerError(
@@ -170,14 +136,41 @@ class Server:
         self._watch(session.ring_fd, partial(self._drain, connection), connection, select.EPOLLIN | select.EPOLLET)
         return {"session": session.id}, (session.ring_fd, session.control_fd, spill.client_fd)
 
-    def _calls(self, connection: Connection, request: Mapping[str, Any]) -> Answer:  # noqa: ARG002 - as the others
+    def _calls(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
         """Write the calls of the connection's session that have not returned to its ring."""
         if connection.session is None:
             raise BrokerError("this connection has no session whose calls could be asked for")
         self._engine.snapshot(connection.session.id)
         return {}, ()
 
-    def _status(self, connection: Connection, request: Mapping[str, Any]) -> Answer:  # noqa: ARG002 - as the others
+    def _probe(self, connection: Connection, message: protocol.Message) -> Answer:
+        """Attach a probe for the connection's session; what it fetches, and where, comes in a memfd."""
+        if connection.session is None:
+            raise BrokerError("this connection has no session for which a probe could be attached")
+        is_root, has_owner = connection.uid == 0, self._owner is not None
+        asked = probing.parse(message.body, message.descriptors, is_root=is_root, has_owner=has_owner)
+        probe, shared = self._engine.attach(connection.session.id, asked)
+        return {"probe": probe, "shared": shared}, ()
+
+    def _unprobe(self, connection: Connection, message: protocol.Message) -> Answer:
+        """Let go of a probe."""
+        probe = message.body.get("probe")
+        session = connection.session
+        if session is None or not isinstance(probe, int) or not self._engine.detach(session.id, probe):
+            raise BrokerError(f"this connection's session holds no probe {probe!r:.40}")
+        return {}, ()
+
+    def _format(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
+        """Say which fields a tracepoint of the kernel has."""
+        return {"format": self._engine.format(probing.tracepoint_name(message.body.get("name")))}, ()
+
+    def _returns(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
+        """Say whether a seccomp filter can answer the call that return probes work by."""
+        from pytest_ebpf.engine.uretprobe import filters_answer  # noqa: PLC0415 - a run without probes pays nothing
+
+        return {"filtered": filters_answer()}, ()
+
+    def _status(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
         """Say how the broker is."""
         return {
             "missed": self._engine.missed(),
@@ -187,7 +180,7 @@ class Server:
             "version": protocol.VERSION,
         }, ()
 
-    def _stop(self, connection: Connection, request: Mapping[str, Any]) -> Answer:  # noqa: ARG002 - as the others
+    def _stop(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
         """End the broker; what it held in the file system is gone when the answer arrives."""
         if connection.pid != self._owner and connection.uid != 0:
             owner = "root" if self._owner is None else f"its owner, process {self._owner}, and root"
@@ -196,9 +189,13 @@ class Server:
         self.end()
         return {}, ()
 
-    REQUESTS: ClassVar[Mapping[str, Callable[[Server, Connection, Mapping[str, Any]], Answer]]] = {
+    REQUESTS: ClassVar[Mapping[str, Callable[[Server, Connection, protocol.Message], Answer]]] = {
         "open": _open,
         "calls": _calls,
+        "probe": _probe,
+        "unprobe": _unprobe,
+        "format": _format,
+        "returns": _returns,
         "status": _status,
         "stop": _stop,
     }
@@ -265,7 +262,12 @@ class Server:
 
     def _answer(self, connection: Connection) -> None:
         try:
-            body, descriptors = self._handle(connection, protocol.receive(connection.socket).body)
+            message = protocol.receive(connection.socket, descriptors=True)
+            try:
+                body, descriptors = self._handle(connection, message)
+            finally:
+                for descriptor in message.descriptors:
+                    os.close(descriptor)
         except BlockingIOError:
             return
         except (protocol.Closed, protocol.Oversized) as error:
@@ -282,14 +284,16 @@ class Server:
         if descriptors and connection.spill:
             connection.spill.handed_over()
 
-    def _handle(self, connection: Connection, request: Mapping[str, Any]) -> Answer:
-        name = request.get("op")
+    def _handle(self, connection: Connection, message: protocol.Message) -> Answer:
+        name = message.body.get("op")
         handler = self.REQUESTS.get(name) if isinstance(name, str) else None
         if handler is None:
             known = ", ".join(self.REQUESTS)
             return protocol.failure(f"the broker knows no request {name!r:.40}; it knows {known}"), ()
+        if message.descriptors and name != "probe":
+            return protocol.failure("the message carries descriptors, and none are taken"), ()
         try:
-            body, descriptors = handler(self, connection, request)
+            body, descriptors = handler(self, connection, message)
         except BrokerError as error:
             return protocol.failure(str(error)), ()
         except Exception as error:  # noqa: BLE001 - the client must hear of it, and the others go on

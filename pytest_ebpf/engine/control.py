@@ -1,4 +1,4 @@
-"""The page that a session's client shares with the kernel (``struct control`` in ``bpf/events.h``)."""
+"""The pages that a session's client shares with the kernel (``struct control`` in ``bpf/events.h``)."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ class Control:
     """
 
     def __init__(self, fd: int) -> None:
-        """Map the page behind the descriptor of a mappable array, which stays the caller's."""
-        self._map = mmap.mmap(fd, mmap.PAGESIZE)
+        """Map the pages behind the descriptor of a mappable array, which stays the caller's."""
+        layout = layouts()
+        self._map = mmap.mmap(fd, -(-layout.structs["control"].size // mmap.PAGESIZE) * mmap.PAGESIZE)
         view = memoryview(self._map)
         self._words = view.cast("I")
         self._longs = view.cast("Q")
-        layout = layouts()
+        self._count = layout.structs["probe_count"]
         self._offsets = layout.structs["control"].offsets
         self._flags = layout.enums["control_flag"]
         abis = layout.enums["call_abi"]
@@ -42,6 +43,7 @@ class Control:
         self._wanted = struct.calcsize(layout.structs["control"].codes["wanted"]) // 8 // abis["CALL_ABIS"]
         self._muted = struct.calcsize(layout.structs["control"].codes["muted"]) // 4
         self._muting = threading.Lock()
+        self._wanting = threading.Lock()
 
     def _get(self, name: str) -> int:
         return int(self._words[self._offsets[name] // 4])
@@ -134,6 +136,28 @@ class Control:
                 self._set_wanted(index, mask)
         self._set("calls", int(numbers is None or any(True for wanted in numbers.values() for _ in wanted)))
 
+    def probe_wanted(self, slot: int) -> bool:
+        """Whether the probe that lies there is told."""
+        return bool(self._longs[self._offsets["probes"] // 8 + slot // 64] >> slot % 64 & 1)
+
+    def want_probe(self, slot: int, *, on: bool) -> None:
+        """Choose whether a probe is told from now on.
+
+        Args:
+            slot: Its id modulo `MAX_PROBES`.
+            on: Whether.
+        """
+        index, bit = self._offsets["probes"] // 8 + slot // 64, 1 << slot % 64
+        with self._wanting:
+            mask = self._longs[index]
+            self._longs[index] = mask | bit if on else mask & ~bit
+
+    def probe_counts(self, slot: int) -> tuple[int, int]:
+        """Return how often the probes that lay there were hit, and told; see ``struct probe_count``."""
+        at = self._offsets["counts"] + slot * self._count.size
+        hits, told = (self._longs[(at + self._count.offsets[name]) // 8] for name in ("hits", "told"))
+        return int(hits), int(told)
+
     def mute(self, tid: int) -> int:
         """Record none of a thread's system calls from now on; return the slot for `unmute`.
 
@@ -162,7 +186,7 @@ class Control:
         self._longs[self._offsets[counter] // 8] += count
 
     def close(self) -> None:
-        """Unmap the page."""
+        """Unmap the pages."""
         self._words.release()
         self._longs.release()
         self._map.close()

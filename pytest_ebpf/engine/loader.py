@@ -8,7 +8,7 @@ import struct
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.engine.control import Control
 from pytest_ebpf.engine.layout import load as load_layouts
@@ -16,6 +16,9 @@ from pytest_ebpf.engine.native import library, object_path
 from pytest_ebpf.engine.objects import OBJECT, LoadError, Loading, begun
 from pytest_ebpf.engine.ring import Ring
 from pytest_ebpf.errors import BrokerError, Unavailable
+
+if TYPE_CHECKING:
+    from pytest_ebpf.engine.probes import Asked, Probes
 
 __all__ = ["DEFAULT_ARGV_LIMIT", "Engine", "EngineSession"]
 
@@ -65,6 +68,7 @@ class Engine:
         self._maps: dict[str, int] = {}
         self._sessions: dict[int, EngineSession] = {}
         self._last_number = 0
+        self._probes: Probes | None = None
 
     @classmethod
     def load(cls) -> Engine:
@@ -168,12 +172,39 @@ class Engine:
 
     def programs(self) -> list[str]:
         """Return the names of the loaded programs, as ``bpftool prog`` shows them (cut at 15 letters there)."""
-        return list(self._programs)
+        return [*self._programs, *(self._probes.programs() if self._probes else ())]
 
     def missed(self) -> int:
         """Return how often the kernel skipped one of the programs (``recursion_misses``, kernel 5.12)."""
         lib = self._lib
-        return sum(lib.pe_program_missed(lib.bpf_program__fd(program)) for program in self._programs.values())
+        own: int = sum(lib.pe_program_missed(lib.bpf_program__fd(program)) for program in self._programs.values())
+        return own + (self._probes.missed() if self._probes else 0)
+
+    def attach(self, session_id: int, asked: Asked) -> tuple[int, bool]:
+        """Attach a probe for a session; return its id, and whether others have it too.
+
+        Raises:
+            BrokerError: The kernel refused.
+        """
+        if self._probes is None:
+            from pytest_ebpf.engine.probes import Probes  # noqa: PLC0415 - a run without probes pays nothing for them
+
+            self._probes = Probes((self._ffi, self._lib), self._maps)
+        return self._probes.attach(session_id, asked)
+
+    def detach(self, session_id: int, probe: int) -> bool:
+        """Let go of a probe; return False if the session does not hold it."""
+        return self._probes is not None and self._probes.detach(session_id, probe)
+
+    def format(self, tracepoint: str) -> str:
+        """Return the lines that describe the fields of a tracepoint.
+
+        Raises:
+            BrokerError: There is none of that name, or the kernel does not say.
+        """
+        from pytest_ebpf.engine.kernel_attaching import format_of  # noqa: PLC0415 - a run without probes pays nothing
+
+        return format_of(self._lib, tracepoint)
 
     def open_session(self, pid: int, uid: int, *, confined: bool, ring_size: int, calls: bool = False) -> EngineSession:
         """Make a ring and a control page, and enter a process with all that descends from it.
@@ -333,6 +364,8 @@ class Engine:
         session = self._sessions.pop(session_id, None)
         if session is None:
             return
+        if self._probes is not None:
+            self._probes.release(session_id)
         key = self._ffi.new("uint32_t *", session_id % _SLOTS)
         # Before the maps go: see bpf/session.h.
         self._own_slot(session_id % _SLOTS, 0, 0)
@@ -344,6 +377,8 @@ class Engine:
         """Detach everything and free it."""
         for session_id in list(self._sessions):
             self.close_session(session_id)
+        if self._probes is not None:
+            self._probes.close()
         for link in self._links.values():
             self._lib.bpf_link__destroy(link)
         self._links.clear()

@@ -1,4 +1,4 @@
-/* What Python sees of native.c; read by native_build.py as it stands. */
+/* What Python sees of native.c and native_links.c; read by native_build.py as it stands. */
 struct pe_field {
 	char name[64];
 	uint32_t offset; /* bytes from the start; of an enum: the value */
@@ -21,3 +21,9 @@ int pe_enum_values(const struct btf *btf, const char *name, struct pe_field *out
 void pe_log_start(void);
 size_t pe_log_take(char *to, size_t size);
 int64_t pe_program_missed(int fd);
+
+int pe_attach_uprobes(int program, const char *path, uint32_t count, const uint64_t *offsets,
+		      const uint64_t *semaphores, const uint64_t *cookies, int returns);
+int pe_has_uprobe_multi(void);
+int pe_open_tracepoint(uint64_t id);
+int pe_open_tracefs(void);

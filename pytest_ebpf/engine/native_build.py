@@ -20,8 +20,17 @@ struct bpf_map *bpf_object__next_map(const struct bpf_object *obj, const struct 
 const char *bpf_program__name(const struct bpf_program *prog);
 const char *bpf_program__section_name(const struct bpf_program *prog);
 int bpf_program__fd(const struct bpf_program *prog);
+int bpf_program__set_autoload(struct bpf_program *prog, bool autoload);
+int bpf_program__set_expected_attach_type(struct bpf_program *prog, int type);
+int bpf_program__set_attach_target(struct bpf_program *prog, int fd, const char *name);
 struct bpf_link *bpf_program__attach(const struct bpf_program *prog);
 struct bpf_link *bpf_program__attach_iter(const struct bpf_program *prog, const void *opts);
+struct bpf_link *bpf_program__attach_uprobe_opts(const struct bpf_program *prog, int pid, const char *path,
+                                                 size_t offset, const struct bpf_uprobe_opts *opts);
+struct bpf_link *bpf_program__attach_kprobe_opts(const struct bpf_program *prog, const char *name,
+                                                 const struct bpf_kprobe_opts *opts);
+struct bpf_link *bpf_program__attach_perf_event(const struct bpf_program *prog, int fd);
+struct bpf_link *bpf_program__attach_raw_tracepoint(const struct bpf_program *prog, const char *name);
 int bpf_link__fd(const struct bpf_link *link);
 int bpf_link__destroy(struct bpf_link *link);
 int bpf_iter_create(int link_fd);
@@ -29,6 +38,7 @@ int bpf_iter_create(int link_fd);
 const char *bpf_map__name(const struct bpf_map *map);
 int bpf_map__fd(const struct bpf_map *map);
 int bpf_map__reuse_fd(struct bpf_map *map, int fd);
+int bpf_map__set_initial_value(struct bpf_map *map, const void *data, size_t size);
 int bpf_map_create(int type, const char *name, uint32_t key_size, uint32_t value_size,
                    uint32_t max_entries, const void *opts);
 int bpf_map_lookup_elem(int fd, const void *key, void *value);
@@ -39,6 +49,8 @@ int libbpf_probe_bpf_map_type(int type, const void *opts);
 struct btf *btf__parse_elf(const char *path, void *ext);
 void btf__free(struct btf *btf);
 
+struct bpf_kprobe_opts { size_t sz; uint64_t bpf_cookie; bool retprobe; ...; };
+struct bpf_uprobe_opts { size_t sz; size_t ref_ctr_offset; uint64_t bpf_cookie; bool retprobe; ...; };
 struct bpf_map_create_opts { size_t sz; uint32_t map_flags; ...; };
 #define BPF_MAP_TYPE_RINGBUF ...
 #define BPF_MAP_TYPE_ARRAY ...
@@ -48,7 +60,7 @@ struct bpf_map_create_opts { size_t sz; uint32_t map_flags; ...; };
 """
 
 
-SOURCES = ("native.c", "native_arena.c", "native_store.c", "native_calls.c")
+SOURCES = ("native.c", "native_arena.c", "native_links.c", "native_store.c", "native_calls.c")
 HEADERS = ("native.h", "native_calls.h")  # those that Python sees
 
 

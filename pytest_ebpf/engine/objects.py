@@ -12,6 +12,7 @@ import sys
 
 TYPE_CHECKING = False  # as typing's, the import of which takes milliseconds
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 __all__ = ["OBJECT", "LoadError", "Loading", "begin", "begun", "path_of"]
@@ -45,21 +46,25 @@ class LoadError(Exception):
 class Loading:
     """An object, loaded by a thread. Nothing of it is attached."""
 
-    def __init__(self, library: tuple[Any, Any], path: str) -> None:
+    def __init__(self, library: tuple[Any, Any], path: str, prepare: Callable[[Loading], None] | None = None) -> None:
         """Begin.
 
         Args:
             library: cffi's ``(ffi, lib)``.
             path: Of the object.
+            prepare: Called with this between opening and loading, when `programs` and `map_objects` are known.
         """
         self._ffi, self._lib = library
         self._path = path
+        self._prepare = prepare
         self._object: Any = None
         self._error: BaseException | None = None
         self.maps: dict[str, int] = {}
         """Descriptors by name, once it is loaded."""
         self.programs: dict[str, Any] = {}
         """By name, likewise."""
+        self.map_objects: dict[str, Any] = {}
+        """Maps by name."""
         self._running = _thread.allocate_lock()
         self._running.acquire()
         _thread.start_new_thread(self._run, ())
@@ -96,12 +101,15 @@ class Loading:
         if loaded == ffi.NULL:
             raise LoadError("open", ffi.errno, self._log())
         self._object = loaded
-        if error := lib.bpf_object__load(loaded):
-            raise LoadError("load", -error, self._log())
         for map_ in self._each(lib.bpf_object__next_map):
-            self.maps[ffi.string(lib.bpf_map__name(map_)).decode()] = lib.bpf_map__fd(map_)
+            self.map_objects[ffi.string(lib.bpf_map__name(map_)).decode()] = map_
         for program in self._each(lib.bpf_object__next_program):
             self.programs[ffi.string(lib.bpf_program__name(program)).decode()] = program
+        if self._prepare is not None:
+            self._prepare(self)
+        if error := lib.bpf_object__load(loaded):
+            raise LoadError("load", -error, self._log())
+        self.maps = {name: lib.bpf_map__fd(map_) for name, map_ in self.map_objects.items()}
 
     def _each(self, following: Any) -> list[Any]:
         found = []

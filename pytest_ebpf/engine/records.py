@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_ebpf.engine.layout import StructLayout
+    from pytest_ebpf.probes.spec import ProbeHit
 
-__all__ = ["Decoder", "Fields", "path_of_names"]
+__all__ = ["Decoder", "Fields", "ProbeFields", "path_of_names"]
 
 _Place: TypeAlias = tuple[struct.Struct, int]
 """How a field is read, and the bytes before it."""
@@ -91,6 +93,78 @@ class RecordFields(Fields):
         return len(self._layout) + 1 + len(self.texts)
 
 
+class ProbeFields(Fields):
+    """A probe's record and its pieces."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, data: bytes, layout: _Layout, pieces: _Pieces) -> None:
+        """Take the bytes of the record, with all that follows it."""
+        super().__init__(data, layout.outer)
+        self._pieces = pieces
+
+    def hit(self) -> ProbeHit:
+        """Return what the probe's own side knows it by."""
+        return self._pieces.hit(self._data)
+
+
+class _Pieces:
+    """Reads what follows a ``struct probe_record``."""
+
+    def __init__(self, structs: Mapping[str, StructLayout], enums: Mapping[str, Mapping[str, int]]) -> None:
+        record, piece = structs["probe_record"], structs["probe_piece"]
+        self._start = record.size
+        self._record = record.unpacker
+        outer = [name.removeprefix("header.") for name in record.names]
+        self._outer = operator.itemgetter(
+            *map(outer.index, ("spec", "place", "host_tid", "time_ns", "entered_ns", "ip", "sp", "flags", "length"))
+        )
+        self._size = piece.size
+        self._unpacker = piece.unpacker
+        self._pick = operator.itemgetter(
+            *(piece.names.index(name) for name in ("address", "fetch", "flags", "step", "length"))
+        )
+        self._cut, self._unreadable = (enums["data_flag"][f"DATA_{name}"] for name in ("CUT", "UNREADABLE"))
+        self._return, self._pieces_cut, self._no_frame = (
+            enums["probe_flag"][f"PROBE_{name}"] for name in ("RETURN", "CUT", "NO_FRAME")
+        )
+
+    def hit(self, data: bytes) -> ProbeHit:
+        from pytest_ebpf.probes.spec import Piece, ProbeHit  # noqa: PLC0415 - most runs have no probes
+
+        spec, place, host_tid, time_ns, entered_ns, ip, sp, bits, size = self._outer(self._record.unpack_from(data))
+        pieces, stack = {}, b""
+        at = self._start
+        end = at + size
+        while at < end:
+            address, fetch, flags, step, length = self._pick(self._unpacker.unpack_from(data, at))
+            at += self._size
+            if fetch == _STACK:
+                stack = data[at : at + length]
+            else:
+                pieces[fetch] = Piece(
+                    data[at : at + length], address, bool(flags & self._cut), bool(flags & self._unreadable), step
+                )
+            at += (length + 7) // 8 * 8
+        return ProbeHit(
+            spec=spec,
+            place=place,
+            host_tid=host_tid,
+            time_ns=time_ns,
+            entered_ns=entered_ns,
+            ip=ip,
+            sp=sp,
+            is_return=bool(bits & self._return),
+            no_frame=bool(bits & self._no_frame),
+            cut=bool(bits & self._pieces_cut),
+            pieces=pieces,
+            stack=struct.unpack(f"<{len(stack) // 8}Q", stack),
+        )
+
+
+_STACK = 254
+"""``PROBE_STACK`` of ``bpf/events.h``."""
+
 _NO_TEXTS: Mapping[str, bytes | None] = MappingProxyType({})
 
 
@@ -132,6 +206,9 @@ class Decoder:
             types["RECORD_ADOPTED"]: ("adopted", identity),
             types["RECORD_LEFT"]: ("left", identity),
         }
+        self._probe_type = types["RECORD_PROBE"]
+        self._probe = _Layout(structs["probe_record"])
+        self._pieces = _Pieces(structs, layout.enums)
 
     def decode(self, data: bytes) -> Iterator[tuple[str, Fields]]:
         """Yield the records of ``data``, whole ring records as `Session.pull` returns them."""
@@ -146,6 +223,9 @@ class Decoder:
             (kind,) = self._type.unpack_from(data, body)
             if kind == self._text_type:
                 self._keep_text(data, body)
+                continue
+            if kind == self._probe_type:
+                yield "probe", ProbeFields(data[body : body + size], self._probe, self._pieces)
                 continue
             name, layout = self._decoders[kind]
             fields = RecordFields(data[body : body + layout.size], layout)

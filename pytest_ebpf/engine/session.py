@@ -20,8 +20,10 @@ from pytest_ebpf.engine.control import Control
 from pytest_ebpf.engine.ring import Ring, whole_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+
+    from pytest_ebpf.engine.attached import AttachedProbe, AttachedProbes, ProbeRequest
 
 __all__ = ["Connection", "Session"]
 
@@ -42,6 +44,18 @@ class Connection(Protocol):
 
     def snapshot(self) -> None:
         """Ask for records of the calls that have not returned; raises `BrokerDied`."""
+
+    def attach(self, kind: str, name: str, descriptors: Sequence[int], *, task: int | None = None) -> tuple[int, bool]:
+        """Attach a probe; return its id, and whether it was attached already."""
+
+    def detach(self, probe: int) -> None:
+        """Let go of a probe."""
+
+    def format(self, tracepoint: str) -> str:
+        """Ask for the fields of a tracepoint."""
+
+    def returns_filtered(self) -> bool:
+        """Ask whether a seccomp filter can answer the system call that return probes work by."""
 
     def raise_if_dead(self) -> None:
         """Raise `BrokerDied`, with the broker's last words, if it is gone."""
@@ -72,6 +86,7 @@ class Session:
         self._control = Control(control_fd)
         self.ring_size = ring_size
         self._muted: dict[int, int] = {}
+        self._probes: AttachedProbes | None = None
 
     @property
     def window(self) -> int:
@@ -145,6 +160,55 @@ class Session:
         finally:
             del self._muted[key]
             self._control.unmute(slot)
+
+    def attach(self, request: ProbeRequest) -> AttachedProbe:
+        """Return a probe, attached: for this session, and once for all sessions that ask for the same.
+
+        Asking again gives the same object, and asks nobody. What it tells comes in `pieces`, while it is wanted and a
+        window is open. It goes with the session.
+
+        Raises:
+            ValueError: It has more of something than fits.
+            OSError: Its file cannot be opened for reading.
+            BrokerError: The broker refuses, or the kernel; says why.
+            BrokerDied: Nobody is there to do it.
+        """
+        return self._attached().attach(request)
+
+    def format(self, tracepoint: str) -> str:
+        """Return the lines that describe the fields of a tracepoint of the kernel.
+
+        Args:
+            tracepoint: ``sched:sched_process_exit``.
+
+        Raises:
+            BrokerError: There is none of that name, or the kernel does not say.
+            BrokerDied: Nobody is there to answer.
+        """
+        return self._connection.format(tracepoint)
+
+    def returns_filtered(self) -> bool:
+        """Whether a seccomp filter can answer the system call that return probes work by: that crashes the program.
+
+        Raises:
+            BrokerDied: Nobody is there to answer.
+        """
+        return self._connection.returns_filtered()
+
+    def detach(self, probe: AttachedProbe) -> None:
+        """Let go of a probe before the session ends; safe to call again.
+
+        Raises:
+            BrokerDied: Nobody is there to do it.
+        """
+        self._attached().detach(probe)
+
+    def _attached(self) -> AttachedProbes:
+        if self._probes is None:
+            from pytest_ebpf.engine.attached import AttachedProbes  # noqa: PLC0415 - most runs have no probes
+
+            self._probes = AttachedProbes(self._connection, self._control)
+        return self._probes
 
     def snapshot(self) -> None:
         """Have the calls that have not returned written to the ring, before the next `pull`.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_ebpf._values import Gap
     from pytest_ebpf.explanations import Found
+    from pytest_ebpf.syscalls.who import Who
     from pytest_ebpf.window import Window
 
 __all__ = ["CallClaim", "check_somebody"]
@@ -27,13 +28,15 @@ __all__ = ["CallClaim", "check_somebody"]
 _CANDIDATES = 2000
 
 
-def check_somebody(query: CallQuery) -> None:
+def check_somebody(who: Who | None) -> None:
     """Refuse to let hold what is about nobody.
+
+    Args:
+        who: Whose calls it is about; None: all.
 
     Raises:
         UsageError: No process goes by the name whose calls it is about.
     """
-    who = query.who
     if who is not None and who.by_name and not who.spans:
         raise UsageError(f"{who.asked}: no process goes by that, so this would hold whatever happened")
 
@@ -92,7 +95,7 @@ class CallClaim(Claim[Syscall]):
         assert isinstance(query, CallQuery)  # noqa: S101 - as it was made
         gaps = self._scope.gaps(self.window, negative=negative)
         if negative and not gaps:
-            check_somebody(query)
+            check_somebody(query.who)
         return gaps
 
     def nearest(self, found: Found[Syscall]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from pytest_ebpf._values import Cut, Gap, Verdict
 from pytest_ebpf.errors import UsageError
-from pytest_ebpf.matching import Glob, compare, compare_items, is_plain, is_predicate
+from pytest_ebpf.matching import Glob, compare, compare_items, equals_nothing, is_plain, is_predicate
 from pytest_ebpf.syscalls import flag_names
 from pytest_ebpf.syscalls.fitting import may_be_text, refuse_misfit
 from pytest_ebpf.syscalls.kinds import FileDescriptor, Kind, Path
@@ -50,13 +50,9 @@ def check(field: str, expected: Any, *, text: bool = True) -> None:
     if is_plain(expected) or is_predicate(expected) or isinstance(expected, re.Pattern | Glob):
         return
     # A Process has its own ==, with others of its kind.
-    if hasattr(expected, "pid") or not _has_own_equality(expected):
+    if hasattr(expected, "pid") or equals_nothing(expected):
         hint = "; of a process, give its pid" if hasattr(expected, "pid") else ""
         raise UsageError(f"{field} is never {expected!r}, which equals no value of a call{hint}")
-
-
-def _has_own_equality(expected: object) -> bool:
-    return any("__eq__" in vars(each) for each in type(expected).__mro__ if each is not object)
 
 
 def judge_for(field: str, expected: Any, kind: Kind) -> Judge:

@@ -61,7 +61,7 @@ def prove_only(window: Window, allowed: Sequence[Any], criteria: Mapping[str, An
     if gaps or doubtful:
         headline = f"cannot tell whether no system calls{about} were made but {text}"
         _cannot_tell(headline, gaps, _doubts(Places(window, doubtful), queries, base), window)
-    check_somebody(base)
+    check_somebody(base.who)
 
 
 def _others(

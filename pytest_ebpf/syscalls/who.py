@@ -44,13 +44,14 @@ class Who(NamedTuple):
         return (*self.sure, *self.doubtful)
 
 
-def who(window: Window, expected: Any) -> Who:
+def who(window: Window, expected: Any, *, of_calls: bool = True) -> Who:
     """Find the processes whose calls are meant.
 
     Args:
         window: From where they are seen.
         expected: A process, an execution of one (its calls from then on), a pid, a name or a pattern (the calls
             made while it ran a program of that name), a predicate on the process, or several of these.
+        of_calls: Whether system calls are meant, which the setting `children_only` may leave out.
 
     Raises:
         UsageError: There is no such process, or its calls are not recorded.
@@ -59,7 +60,7 @@ def who(window: Window, expected: Any) -> Who:
     finder = _Finder(window)
     finder.add(expected)
     root = window.history.root
-    if window.children_only and root is not None:
+    if of_calls and window.children_only and root is not None:
         own = {span for span in finder.found if (span.host_pid, span.start_ns) == root.key}
         if finder.names_root or (own and len(own) == len(finder.found)):
             raise UsageError(

@@ -55,15 +55,20 @@ def keyring(sources: Path, uri: str) -> str | None:
     return None
 
 
+def cache() -> Path:
+    """The folder in which what was fetched is kept from run to run."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pytest-ebpf"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def cached() -> Path:
     """A tar of a minimal Debian with only Python and pip added, made when first asked for."""
     source = mirror()
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pytest-ebpf"
-    archive = cache / f"debian-{source.codename}-{PACKAGES.replace(',', '-')}.tar"
+    archive = cache() / f"debian-{source.codename}-{PACKAGES.replace(',', '-')}.tar"
     if archive.exists():
         return archive
-    cache.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=cache))
+    work = Path(tempfile.mkdtemp(dir=cache()))
     try:
         trusted = [f"--keyring={source.keyring}"] if source.keyring else []
         subprocess.run(

@@ -35,13 +35,18 @@ PAGES_WITH_TESTS = [page for page in PAGES if page.name != "failures.md" and _te
 
 
 def test_the_pages_with_tests_are_found() -> None:
-    assert {page.stem for page in PAGES_WITH_TESTS} >= {"README", "index", "tutorial", "howto"}
+    assert {page.stem for page in PAGES_WITH_TESTS} >= {"README", "index", "tutorial", "howto", "functions"}
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.stem) for page in PAGES_WITH_TESTS])
 def test_every_test_on_a_page_passes_as_it_stands(page: Path, tmp_path: Path) -> None:
     codes = _tests_of(page.read_text())
-    require_command(*(command for command in ("bwrap", "gzip", "tar", "unshare") if f'"{command}' in "".join(codes)))
+    if os.geteuid() != 0:
+        # Under an administrator's broker what the kernel shows is for root.
+        codes = [code for code in codes if "ebpf_trace.tracepoint(" not in code]
+    require_command(
+        *(command for command in ("bwrap", "gcc", "gzip", "tar", "unshare") if f'"{command}' in "".join(codes))
+    )
     for number, code in enumerate(codes):
         (tmp_path / f"test_{page.stem}_{number}.py").write_text(code)
     expected = sum(len(re.findall(r"^def test_", code, re.MULTILINE)) for code in codes)
@@ -72,7 +77,7 @@ def _same_everywhere(text: str, folder: Path) -> list[str]:
     return [" ".join(line.split()) for line in re.sub(r"\d+(\.\d+)?", "N", text).splitlines()]
 
 
-@pytest.mark.parametrize("name", ["tutorial", "howto"])
+@pytest.mark.parametrize("name", ["tutorial", "howto", "functions"])
 def test_every_command_shown_prints_what_is_shown(name: str, tmp_path: Path) -> None:
     blocks = _CONSOLE.findall((PROJECT / "docs" / f"{name}.md").read_text())
     assert blocks

@@ -12,6 +12,7 @@ from tiers import require_command, unable
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COMMANDS = {"test_bubblewrap.py": ["bwrap"], "test_git.py": ["git"], "test_make.py": ["make", "gcc"]}
+COMMANDS["test_function_arguments.py"] = ["gcc"]
 
 
 class Inversion(NamedTuple):
@@ -28,6 +29,29 @@ class Inversion(NamedTuple):
 
 
 INVERSIONS = [
+    Inversion(
+        "test_function_arguments.py",
+        "test_the_structure_that_reaches_the_function",
+        'ebpf_trace.assert_called("accept_exp", num=2, name="keqing", count=1)',
+        'ebpf_trace.assert_called("accept_exp", num=2, name="kequing", count=1)',
+        [
+            r"E +AssertionError: expected 1 function call made: accept_exp, num=2, name='kequing'   \(0 of 3 ",
+            r'E +closest   \+\S+ m?s  \d+ accept_exp\(t=\{num=2, name="keqing"\}\)   ← differs: name$',
+            r"E +name: b'keqing', asked 'kequing'$",
+            r"E +└─ \d+ /.*exit 0",
+            r"E +window    \d+ events, [\d,]+ calls, 3 function calls, 0 lost, 0 truncated$",
+        ],
+    ),
+    Inversion(
+        "test_function_arguments.py",
+        "test_what_a_user_types_never_becomes_part_of_a_statement",
+        """ebpf_trace.assert_not_called("sqlite3_prepare_v2", sql=glob("*OR '1'*"))""",
+        """ebpf_trace.assert_not_called("sqlite3_prepare_v2", sql=glob("*name = ?"))""",
+        [
+            r"E +AssertionError: expected no function call made: sqlite3_prepare_v2, sql=glob\('\*name = \?'\)   \(1 ",
+            r'E +matched   \+\S+ m?s  \d+ sqlite3_prepare_v2\(db=0x\w+, sql="SELECT name FROM users WHERE name = ',
+        ],
+    ),
     Inversion(
         "test_durability.py",
         "test_a_database_that_is_only_read_is_not_written",

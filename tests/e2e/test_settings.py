@@ -319,7 +319,7 @@ def test_a_bad_ini_value_ends_pytest_with_one_line(suite: Suite) -> None:
 
 BAD_MARKERS = {
     "ring='16M'": "@pytest.mark.ebpf has no setting 'ring'; it has ring_size, window, environ, argv_limit, syscalls, "
-    "data_limit, children_only",
+    "data_limit, children_only, probes",
     "'16M'": "@pytest.mark.ebpf takes names only, such as ring_size='16M', not '16M'",
     "window='all'": "@pytest.mark.ebpf(window=...): 'all' is not one of fixture, test, call",
     "ring_size='4096'": (

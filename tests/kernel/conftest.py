@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import brokers
 import call_stream
+import prebuilt
 import pytest
 import table_broker
-from once import made_once
 from tiers import require_command, require_root
 
 from pytest_ebpf.broker import launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-SOURCES = Path(__file__).parents[1] / "programs"
-
-
-def _compile_programs(folder: Path) -> None:
-    for source in SOURCES.glob("*.c"):
-        command = ["gcc", "-O1", "-Wall", "-Werror", "-pthread", "-o", str(folder / source.stem), str(source)]
-        subprocess.run(command, check=True)
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     """Compile all of tests/programs/NAME.c, before any window opens, and return what finds an executable's path."""
     require_command("gcc")
-    folder = made_once(tmp_path_factory, "programs", _compile_programs)
+    folder = prebuilt.programs(tmp_path_factory)
     return lambda name: str(folder / name)
 
 
@@ -53,7 +44,8 @@ def call_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     require_root()
     if hasattr(request.module, "TABLE"):
         folder = tmp_path_factory.mktemp("broker")
-        script = [table_broker.__file__, str(table_broker.compiled(folder, request.module.TABLE))]
+        kernel_programs = prebuilt.kernel_programs(request.path.stem, request.module.TABLE, folder)
+        script = [table_broker.__file__, str(kernel_programs)]
         with brokers.running(folder / "run", script=script) as broker:
             assert "ready" in broker.first_line, broker.first_line
             yield broker.run_directory

@@ -127,14 +127,17 @@ def test_data_is_copied_only_when_asked_for_and_only_as_much(
 def test_what_a_list_of_vectors_points_to_is_copied_in_order_up_to_the_limit(
     pointers: Callable[[int], dict[int, list[Call]]],
 ) -> None:
-    [call] = pointers(64)[WRITEV]
+    call, full, long = pointers(64)[WRITEV]
     vectors = parts(call)
     assert [struct.unpack_from("<2Q", vectors[0], at)[1] for at in (0, 16, 32)] == [3, 0, 5]
     assert {part: data for part, data in vectors.items() if part} == {1: b"one", 3: b"three"}
-    [call] = pointers(5)[WRITEV]
+    for many in (full, long):
+        assert {part: data for part, data in parts(many).items() if part} == dict.fromkeys(range(1, 65), b"x")
+    assert (flags(full, part=64), flags(long, part=64)) == (set(), {"DATA_CUT"})
+    [call, *_] = pointers(5)[WRITEV]
     assert parts(call)[3] == b"th"
     assert flags(call, part=3) == {"DATA_CUT"}
-    [call] = pointers(0)[WRITEV]
+    [call, *_] = pointers(0)[WRITEV]
     assert list(parts(call)) == [0]
 
 

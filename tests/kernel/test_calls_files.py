@@ -120,6 +120,27 @@ def test_what_a_program_inherits_is_known_to_it(tracing: Tracing, tmp_path: Path
     assert first.files[0].path == os.fsencode(tmp_path / "input")
 
 
+@pytest.mark.parametrize(("depth", "cut"), [(100, False), (200, True)])
+def test_a_path_of_many_folders_is_whole_or_says_that_it_is_cut(
+    depth: int,
+    cut: bool,  # noqa: FBT001 - a parameter
+    tracing: Tracing,
+    tmp_path: Path,
+) -> None:
+    path = tmp_path.joinpath(*(str(number) for number in range(depth)))
+    path.mkdir(parents=True)
+    fd = os.open(path, os.O_RDONLY)
+    seen = tracing.seen(fd)
+    os.close(fd)
+    assert bool(seen.bits & FILE["FILE_CUT"]) == cut
+    if cut:
+        # Its end is there: it is walked from the file up.
+        assert seen.path.startswith(b".../")
+        assert os.fsencode(path).endswith(seen.path.removeprefix(b"..."))
+    else:
+        assert seen.path == os.fsencode(path)
+
+
 def test_what_another_thread_renames_is_told_anew(tracing: Tracing, tmp_path: Path) -> None:
     folder, moved = tmp_path / "folder", tmp_path / "moved"
     folder.mkdir()

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 	char *cold = mmap(NULL, page, PROT_READ, MAP_PRIVATE, file, 0);
 	char *ends = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *full = malloc(5000), data[64];
-	struct iovec parts[3] = { { "one", 3 }, { WILD, 0 }, { "three", 5 } };
+	struct iovec vectors[65], parts[3] = { { "one", 3 }, { WILD, 0 }, { "three", 5 } };
 	struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "/nowhere/at/all" };
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 3 };
 	char *many[41], *two[] = { "first", "second", NULL }, *broken[] = { "whole", WILD, "last", NULL };
@@ -56,6 +56,10 @@ int main(int argc, char **argv)
 	write(null, "hello, world", 12);
 	write(null, "", 0);
 	writev(null, parts, 3);
+	for (int i = 0; i < 65; i++)
+		vectors[i] = (struct iovec){ "x", 1 };
+	writev(null, vectors, 64);
+	writev(null, vectors, 65);
 	socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
 	write(pair[0], "through the pair", 16);
 	read(pair[1], data, sizeof(data));

@@ -207,6 +207,9 @@ def test_a_forked_child_cannot_use_its_parents_connection(broker: brokers.Broker
 # What is not understood ----------------------------------------------------------------------------------
 
 
+REQUESTS = "open, calls, probe, unprobe, format, returns, status, stop"
+
+
 @pytest.mark.parametrize(
     ("request_", "error"),
     [
@@ -214,12 +217,12 @@ def test_a_forked_child_cannot_use_its_parents_connection(broker: brokers.Broker
         (b"\x00\xff", "the message is no JSON"),
         (b"[" * 4000, "the message is no JSON"),
         (b"[]", "the message is no JSON object"),
-        ({}, "the broker knows no request None; it knows open, calls, status, stop"),
-        ({"op": "exec"}, "the broker knows no request 'exec'; it knows open, calls, status, stop"),
-        ({"op": ["open"]}, "the broker knows no request ['open']; it knows open, calls, status, stop"),
+        ({}, f"the broker knows no request None; it knows {REQUESTS}"),
+        ({"op": "exec"}, f"the broker knows no request 'exec'; it knows {REQUESTS}"),
+        ({"op": ["open"]}, f"the broker knows no request ['open']; it knows {REQUESTS}"),
         (
             {"op": "x" * 999},
-            f"the broker knows no request '{'x' * 39}; it knows open, calls, status, stop",
+            f"the broker knows no request '{'x' * 39}; it knows {REQUESTS}",
         ),
     ],
 )

@@ -325,7 +325,7 @@ def test_what_cannot_be_asked_for_is_refused(words: list[str], said: str, capsys
         cli_trace.main([*words, "--", "true"])
     assert refused.value.code == 2
     assert capsys.readouterr().err.splitlines() == [
-        "usage: pytest-ebpf trace [--syscalls[=SET]] [OPTION ...] -- COMMAND [ARGUMENT ...]",
+        "usage: pytest-ebpf trace [--syscalls[=SET]] [-e PROBE ...] [OPTION ...] -- COMMAND [ARGUMENT ...]",
         f"pytest-ebpf trace: error: {said}",
     ]
 

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from pytest_ebpf.trace import Trace
 
 
+class Nothing:
+    """Has no ``==`` of its own."""
+
+    def __repr__(self) -> str:
+        return "<nothing>"
+
+
+NOTHING = Nothing()
+
+
 @pytest.mark.parametrize(
     ("ask", "text"),
     [
@@ -44,6 +54,14 @@ if TYPE_CHECKING:
         (lambda trace: trace.assert_not_spawned(argv=["kill", 9]), "argv[1] is a text, not 9"),
         (lambda trace: trace.assert_not_spawned(argv=...), "argv=...: leave it out instead;"),
         (lambda trace: trace.assert_not_spawned(cwd=7), "cwd is a text, not 7"),
+        (
+            lambda trace: trace.assert_not_spawned(cwd=NOTHING),
+            "cwd is never <nothing>, which equals nothing but itself",
+        ),
+        (
+            lambda trace: trace.assert_not_spawned(uid=NOTHING),
+            "uid is never <nothing>, which equals nothing but itself",
+        ),
         (lambda trace: trace.assert_not_spawned(1.5), "name is a text, not 1.5"),
         (lambda trace: trace.assert_not_spawned(name=True), "name is a text, not True"),
         (

@@ -103,7 +103,7 @@ def test_a_bad_value_in_a_marker_is_named_likewise(name: str, value: str) -> Non
 
 @pytest.mark.parametrize("name", ["ring", "mode", "broker"])
 def test_a_marker_without_such_a_setting_names_those_it_has(name: str) -> None:
-    text = f"@pytest.mark.ebpf has no setting {name!r}; it has {KEYS}"
+    text = f"@pytest.mark.ebpf has no setting {name!r}; it has {KEYS}, probes"
     with pytest.raises(UsageError, match=f"^{re.escape(text)}$"):
         from_markers(Settings(), item(pytest.mark.ebpf(**{name: "auto"})))
 

@@ -1,0 +1,1 @@
+"""Function calls: asking for probes, and asserting on what they saw."""

@@ -1,0 +1,1 @@
+"""Probes as data: what to read when a function is called, and what was read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import strace_lines
 from e2e.typed import COMMAND, typed
 from tiers import require_command
 
@@ -202,24 +204,24 @@ def test_times_are_written_when_they_are_asked_for(tmp_path: Path) -> None:
     assert 0.01 <= float(duration[1]) < 10
 
 
-@pytest.mark.once  # strace -c crashes at the calls by which another test's return probes work
 def test_a_summary_counts_as_strace_does(tmp_path: Path) -> None:
     require_command("strace")
     script = "ls /no/such; cat < /etc/hostname | wc -l; (exit 3)"
     done = typed("trace", "--syscalls", "--summary", "-o", tmp_path / "ours", "--", "sh", "-c", script)
     assert done.returncode == 3
-    strace = ["strace", "-f", "-c", "-U", "calls,errors,name", "-o", str(tmp_path / "theirs"), "sh", "-c", script]
-    beside = subprocess.run(strace, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    assert beside.returncode == 3, (beside.returncode, beside.stderr)
-
-    def counts(name: str, first: int) -> dict[str, list[str]]:
-        rows = (line.split() for line in (tmp_path / name).read_text().splitlines()[2:-2])
-        # How often the shell waits, and what signals interrupt, is another in each run.
-        sure = {"execve", "openat", "close", "write", "access", "mmap", "mprotect"}
-        return {row[-1]: row[first:-1] for row in rows if row[-1] in sure}
-
-    assert len(counts("theirs", 0)) == 7
-    assert counts("ours", 3) == counts("theirs", 0)
+    # Not strace -c: strace 6.1 crashes where it counts uretprobe(2), by which the return probes of other tests work.
+    strace = ["strace", "-f", "-o", str(tmp_path / "theirs"), "sh", "-c", script]
+    beside = subprocess.run(strace, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert beside.returncode == 3
+    # How often the shell waits, and what signals interrupt, is another in each run.
+    sure = {"execve", "openat", "close", "write", "access", "mmap", "mprotect"}
+    lines = list(strace_lines.parse((tmp_path / "theirs").read_text().splitlines()))
+    calls = collections.Counter(line.name for line in lines)
+    errors = collections.Counter(line.name for line in lines if line.result.startswith("-1 "))
+    rows = (line.split() for line in (tmp_path / "ours").read_text().splitlines()[2:-2])
+    assert {row[-1]: row[3:-1] for row in rows if row[-1] in sure} == {
+        name: [str(counted[name]) for counted in (calls, errors) if counted[name]] for name in sure
+    }
 
 
 def test_lines_appear_while_the_command_runs() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     from pytest_ebpf._values import Verdict
@@ -97,6 +97,8 @@ class Definition:
     groups: tuple[Group, ...]
     find_inlined: Callable[[], Mapping[str, int]] = dict
     """Finds, by function, at how many places its code was put into others: where no probe sees it."""
+    find_left_out: Callable[[], Sequence[str]] = tuple
+    """Finds the functions that its pattern matches and that cannot be probed."""
     clones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By function, the copies of it that the compiler made, and that are not probed."""
 
@@ -104,6 +106,11 @@ class Definition:
     def inlined(self) -> Mapping[str, int]:
         """See `find_inlined`."""
         return self.find_inlined()
+
+    @functools.cached_property
+    def left_out(self) -> Sequence[str]:
+        """See `find_left_out`."""
+        return self.find_left_out()
 
     @property
     def kind(self) -> str:

@@ -106,10 +106,20 @@ def _elsewhere(arming: Arming) -> Iterator[Gap]:
             " probe sees it",
             "compile it with -fno-inline, or allow_inlined=True if those calls are of no matter",
         )
+    yield from _chosen_at_run_time(arming)
     for name, clones in arming.definition.clones.items():
         yield Gap(
             f"the compiler made copies of {name}, which may be called in its stead: {', '.join(clones)}",
             f"ask for {name}*, or allow_inlined=True if those calls are of no matter",
+        )
+
+
+def _chosen_at_run_time(arming: Arming) -> Iterator[Gap]:
+    if names := arming.definition.left_out:
+        yield Gap(
+            f"{arming.definition.wanted.function} matches functions that are chosen at run time and have no probe:"
+            f" {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",  # noqa: PLR2004
+            "name the functions that are meant",
         )
 
 

@@ -92,14 +92,19 @@ def _uprobe(wanted: Wanted) -> Definition:
         shown=shown,
         identity=_identity(binary),
         groups=tuple(_groups(wanted, binary, functions)),
-        find_inlined=lambda: _inlined(functions),
+        find_inlined=lambda: _inlined(binary, functions),
+        find_left_out=lambda: _left_out(binary, wanted.function),
         clones={each.name: each.clones for each in functions if each.clones},
     )
 
 
-def _inlined(functions: Sequence[Function]) -> Mapping[str, int]:
+def _left_out(binary: Binary, function: str) -> Sequence[str]:
+    return binary.left_out(function) if any(each in function for each in "*?[") else ()
+
+
+def _inlined(binary: Binary, functions: Sequence[Function]) -> Mapping[str, int]:
     if len(functions) > _FEW:
-        return {}  # of each, all debug information would be read
+        return binary.inlined_among({each.name for each in functions}) or {}
     return {each.name: count for each in functions if (count := each.inlined_at)}
 
 

@@ -59,3 +59,21 @@ def test_what_was_never_mapped_was_not_shown_to_be_not_called(ebpf_trace: Trace,
     ebpf_trace.uprobe(many, "many_1")
     with pytest.raises(TraceIncomplete, match="nothing shows that a process had"):
         ebpf_trace.assert_not_called("many_1", allow_inlined=True)
+
+
+def test_what_was_put_into_others_among_many_is_not_shown_to_be_not_called(ebpf_trace: Trace, tmp_path: Path) -> None:
+    require_command("gcc")
+    lines = [f"int part_{at}(int a) {{ return a + {at}; }}" for at in range(40)]
+    (tmp_path / "parts.c").write_text("\n".join([*lines, "int main(int n, char **v) { return part_7(n) != 8; }"]))
+    subprocess.run(["gcc", "-O2", "-g", "-o", tmp_path / "parts", tmp_path / "parts.c"], check=True)
+    probe = ebpf_trace.uprobe(tmp_path / "parts", "part_*", a="s32(arg0)")
+    subprocess.run([tmp_path / "parts"], check=True)
+    with pytest.raises(TraceIncomplete, match="put the code of part_7 into 1 other place"):
+        ebpf_trace.assert_not_called(probe)
+
+
+def test_what_is_chosen_at_run_time_is_not_shown_to_be_not_called(ebpf_trace: Trace) -> None:
+    probe = ebpf_trace.uprobe("libc.so.6", "strs*", text="ptr")
+    subprocess.run(["/bin/true"], check=True)
+    with pytest.raises(TraceIncomplete, match="chosen at run time and have no probe: strspn, strstr"):
+        ebpf_trace.assert_not_called(probe, text=77)

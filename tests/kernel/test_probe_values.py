@@ -39,7 +39,7 @@ def failure(piece: Piece) -> int | None:
 
 
 def test_integers_of_every_width_are_those_that_were_passed(probes: Probing, probed: str) -> None:
-    stack = [Fetch(FetchKind.VALUE, Base.STACK, offsets=(8 + 8 * number, 0)) for number in range(2)]
+    stack = [Fetch(FetchKind.VALUE, Base.STACK, offsets=(8 + 8 * place, 0)) for place in range(2)]
     probes.attach(Spec(fetches=(*map(value, range(6)), *stack)), probed, "take_numbers")
     subprocess.run([probed, "all", "3"], check=True)
     widths = (8, 4, 1, 2, 8, 8, 8, 4)  # of what is passed: above that the registers hold anything

@@ -173,7 +173,7 @@ class World:
                 assert life.adopted
                 return found
 
-            self.history._read_program = read_program  # type: ignore[method-assign]
+            self.history.read_program = read_program  # type: ignore[method-assign]
             self.history.is_running = lambda life: life.key in self.running  # type: ignore[method-assign]
         self.running: set[tuple[int, int]] = set()
         identity: dict[str, Any] = {

@@ -29,13 +29,13 @@ _UPROBES = "probes"
 _KERNEL = "kernel_probes"
 """Objects."""
 _PROGRAMS = {
+    "uprobe": ("probe__enter", "probe__leave"),
     "tracepoint": ("probe__tracepoint",),
     "raw_tracepoint": ("probe__raw",),
     "kprobe": ("probe__kernel_enter", "probe__kernel_leave"),
 }
-"""Of the kernel's own kinds."""
+"""By kind of probe: of an entry, and of a return if it has one."""
 _OF_TASK = ("probe__of_task0", "probe__of_task1", "probe__of_task2", "probe__of_task3")
-_ONE, _MANY = ("probe__enter", "probe__leave"), ("probe__enter_many", "probe__leave_many")
 _TRACEPOINTS = ("tracepoint", "raw_tracepoint")
 _UPROBE_MULTI = 48
 """``BPF_TRACE_UPROBE_MULTI`` of ``linux/bpf.h``, kernel 6.6."""
@@ -101,6 +101,7 @@ class Probes:
         """Which programs are loaded, and in what: by kind of probe; of tracepoints by id. Each of those has its own:
         the kernel takes no program twice at one tracepoint, and gives it at a raw one no cookie before 6.10."""
         self._many = False
+        """Whether the kernel attaches a uprobe at many places at once; known when its programs are loaded."""
         self._attached: dict[int, _Attached] = {}
         """By id. Those without a holder are being detached."""
         self._last = 0
@@ -194,9 +195,7 @@ class Probes:
 
     def _names(self, asked: Asked) -> tuple[str, ...]:
         """Return the programs of a probe: of an entry, and of a return if it has one."""
-        if asked.task is not None:
-            return (_OF_TASK[asked.task],)
-        return _PROGRAMS.get(asked.kind) or (_MANY if self._many else _ONE)
+        return _PROGRAMS[asked.kind] if asked.task is None else (_OF_TASK[asked.task],)
 
     def _loaded(self, asked: Asked, number: int) -> Loading:
         kind, own = asked.kind, asked.kind in _TRACEPOINTS
@@ -226,7 +225,7 @@ class Probes:
             self._lib.bpf_map__reuse_fd(object_.map_objects[name], descriptor)
         for name, program in object_.programs.items():
             self._lib.bpf_program__set_autoload(program, name in names)
-            if name in _MANY:
+            if self._many and asked.kind == "uprobe":
                 self._lib.bpf_program__set_expected_attach_type(program, _UPROBE_MULTI)
         if asked.task is not None:
             self._lib.bpf_program__set_attach_target(object_.programs[names[0]], 0, asked.name.encode())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ebpf import UsageError, kernel_function, tracepoint, uprobe, usdt
+from pytest_ebpf import Trace, UsageError, kernel_function, tracepoint, uprobe, usdt
 from pytest_ebpf.functions.wanted import Wanted, parse
 
 if TYPE_CHECKING:
@@ -147,3 +148,10 @@ def test_what_cannot_be_wanted(ask: Callable[[], Any], text: str) -> None:
     with pytest.raises(UsageError) as caught:
         ask()
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("ask", [uprobe, usdt, tracepoint, kernel_function])
+def test_a_trace_takes_what_the_function_of_that_name_takes(ask: Callable[..., Wanted]) -> None:
+    method = inspect.signature(getattr(Trace, ask.__name__)).parameters.values()
+    of_trace = [(each.name, each.kind, each.default) for each in method if each.name != "self"]
+    assert of_trace == [(each.name, each.kind, each.default) for each in inspect.signature(ask).parameters.values()]

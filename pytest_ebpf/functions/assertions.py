@@ -128,18 +128,30 @@ class FunctionAssertions:
         return self.probe(asking.usdt(target, *_given(provider, name), *types, **options, **values))
 
     def tracepoint(
-        self, name: str, /, *, where: str | None = None, every: int = 1, limit: int | None = None, **values: Any
+        self,
+        name: str,
+        /,
+        *,
+        where: str | None = None,
+        every: int = 1,
+        limit: int | None = None,
+        task: Any = None,
+        **values: Any,
     ) -> Probe:
         """Record a tracepoint of the kernel, as processes of the test pass it; otherwise as `uprobe`.
 
         Args:
-            name: With its category: ``"sched:sched_process_exit"``.
+            name: With its category: ``"sched:sched_process_exit"``; or ``"raw_tracepoint:sched_process_exit"``: its
+                arguments, and not its record.
             where: As of `uprobe`.
             every: As of `uprobe`.
             limit: As of `uprobe`.
+            task: Of a raw one, the name of the argument (a ``struct task_struct *``) that it is about: it is recorded
+                if that is a thread of the test's, as that thread's, whoever passes it. ``...``: a field that has this
+                name.
             values: Fields, each as ``...``, if not all are meant; or texts.
         """
-        return self.probe(asking.tracepoint(name, where=where, every=every, limit=limit, **values))
+        return self.probe(asking.tracepoint(name, where=where, every=every, limit=limit, task=task, **values))
 
     def kernel_function(
         self,

@@ -125,4 +125,5 @@ def _chosen_at_run_time(arming: Arming) -> Iterator[Gap]:
 
 def _sees_the_same(other: Arming, arming: Arming) -> bool:
     one, two = other.definition, arming.definition
-    return one.path == two.path and one.kind == two.kind and set(one.functions) >= set(two.functions)
+    where = (one.path, one.kind, one.task) == (two.path, two.kind, two.task)
+    return where and set(one.functions) >= set(two.functions)

@@ -17,7 +17,7 @@ from pytest_ebpf.probes.text_types import Anchor, Text, is_text, parse_text
 from pytest_ebpf.probes.types import Array, Character, Chars, Integer, Opaque, PointerTo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_ebpf.functions.wanted import Wanted
     from pytest_ebpf.probes.planner import Asked
@@ -29,6 +29,12 @@ _FIELD = re.compile(r"\s*field:(.+?)\b(\w+)(?:\[(\d*)\])?;\s*offset:(\d+);\s*siz
 _WORD = 8
 _PATH = 4096  # PATH_MAX: most of these texts are paths
 _COMMON = "common_"
+_TASK = re.compile(r"(const )?struct task_struct \*")
+_TASKS = 4
+"""Arguments that can be the task that a tracepoint is about: there is a program for each."""
+_BEFORE_MEMBERSHIP = "task_newtask"
+"""Passed before the new thread is anybody's: it becomes the test's at ``sched_process_fork``
+(``copy_process()`` and ``kernel_clone()``, kernel/fork.c)."""
 
 
 def tracepoint(wanted: Wanted, format_of: Callable[[str], str]) -> Definition:
@@ -42,6 +48,11 @@ def tracepoint(wanted: Wanted, format_of: Callable[[str], str]) -> Definition:
         UsageError: It has no such field.
         BrokerError: The kernel has no such tracepoint.
     """
+    if wanted.task is not None:
+        raise UsageError(
+            f"{wanted}: task={wanted.task!r} is an argument of the kernel's, and the record of a tracepoint has none:"
+            f" ask for 'raw_tracepoint:{wanted.function}', which has the arguments"
+        )
     known: dict[str, Asked] = {}
     for line in format_of(f"{wanted.provider}:{wanted.function}").splitlines():
         match = _FIELD.match(line)
@@ -88,7 +99,46 @@ def raw_tracepoint(wanted: Wanted) -> Definition:
     known: dict[str, Asked] = {
         name or f"arg{place}": _in_context(name, kind, _WORD * place) for place, (name, kind) in enumerate(arguments)
     }
-    return _defined(wanted, _chosen(wanted, known))
+    task = None if wanted.task is None else _task_of(wanted, arguments)
+    reads = _chosen(wanted, known)
+    if task is not None:
+        _refuse_programs_memory(wanted, reads)
+    return _defined(wanted, reads, task)
+
+
+def _task_of(wanted: Wanted, arguments: Sequence[tuple[str, Type]]) -> int:
+    """Return the place of the argument that is the task."""
+    names = [name or f"arg{place}" for place, (name, _) in enumerate(arguments)]
+    tasks = {
+        name: place
+        for place, (name, (_, kind)) in enumerate(zip(names, arguments, strict=True))
+        if isinstance(kind, PointerTo) and _TASK.fullmatch(kind.name)
+    }
+    place = tasks.get(wanted.task)
+    if place is None:
+        what = "no argument of it" if wanted.task not in names else "no struct task_struct *"
+        near = difflib.get_close_matches(wanted.task, tasks, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        there = f"tasks are: {', '.join(tasks)}" if tasks else "it has no task: ask for it without task="
+        raise UsageError(f"{wanted}: task={wanted.task!r} is {what}{hint} ({there})")
+    if place >= _TASKS:
+        raise UsageError(f"{wanted}: task={wanted.task!r} is argument {place}, and one of 0 to {_TASKS - 1} can be it")
+    if wanted.function == _BEFORE_MEMBERSHIP:
+        raise UsageError(
+            f"{wanted}: the new task is not yet known as the test's there, and nothing would be told: ask for it"
+            " without task=, or for raw_tracepoint:sched_process_fork"
+        )
+    return place
+
+
+def _refuse_programs_memory(wanted: Wanted, reads: Reads) -> None:
+    """Refuse what lies in a program's memory: it would be that of the program that happens to run."""
+    for name, asked in reads.values.items():
+        if isinstance(asked, Text) and asked.user:
+            raise UsageError(
+                f"{wanted}: {name}={asked.text!r} is in the memory of a program, and with task= another program may be"
+                " running: ask for it without task="
+            )
 
 
 def kernel_function(wanted: Wanted) -> Definition:
@@ -125,6 +175,6 @@ def _chosen(wanted: Wanted, known: Mapping[str, Asked]) -> Reads:
     return Reads(values or known, None)
 
 
-def _defined(wanted: Wanted, reads: Reads) -> Definition:
+def _defined(wanted: Wanted, reads: Reads, task: int | None = None) -> Definition:
     group = planned(wanted, reads, (), (wanted.function,), machine(), kernel=True)
-    return Definition(wanted=wanted, shown=str(wanted), groups=(group,))
+    return Definition(wanted=wanted, shown=str(wanted), groups=(group,), task=task)

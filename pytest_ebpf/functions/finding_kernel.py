@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.errors import UsageError
 from pytest_ebpf.functions.definition import Definition
 from pytest_ebpf.functions.planning import planned
 from pytest_ebpf.functions.reading import Reads, reads_of
 from pytest_ebpf.matching import show
+from pytest_ebpf.probes import kallsyms
 from pytest_ebpf.probes.btf_types import kernel_btf
 from pytest_ebpf.probes.machines import machine
 from pytest_ebpf.probes.text_types import Anchor, Text, is_text, parse_text
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.probes.planner import Asked
     from pytest_ebpf.probes.types import Type
 
-__all__ = ["kernel_function", "raw_tracepoint", "tracepoint"]
+__all__ = ["fields", "kernel_function", "raw_tracepoint", "tracepoint"]
 
 _FIELD = re.compile(r"\s*field:(.+?)\b(\w+)(?:\[(\d*)\])?;\s*offset:(\d+);\s*size:(\d+);\s*signed:(\d);")
 _WORD = 8
@@ -53,12 +54,13 @@ def tracepoint(wanted: Wanted, format_of: Callable[[str], str]) -> Definition:
             f"{wanted}: task={wanted.task!r} is an argument of the kernel's, and the record of a tracepoint has none:"
             f" ask for 'raw_tracepoint:{wanted.function}', which has the arguments"
         )
-    known: dict[str, Asked] = {}
-    for line in format_of(f"{wanted.provider}:{wanted.function}").splitlines():
-        match = _FIELD.match(line)
-        if match is not None and not match[2].startswith(_COMMON):
-            known[match[2]] = _field(match)
-    return _defined(wanted, _chosen(wanted, known))
+    return _defined(wanted, _chosen(wanted, fields(format_of(f"{wanted.provider}:{wanted.function}"))))
+
+
+def fields(lines: str) -> dict[str, Text]:
+    """Return what reads each field of a tracepoint's record, by the lines of its format; without what all have."""
+    matches = filter(None, map(_FIELD.match, lines.splitlines()))
+    return {match[2]: _field(match) for match in matches if not match[2].startswith(_COMMON)}
 
 
 def _field(match: re.Match[str]) -> Text:
@@ -103,7 +105,7 @@ def raw_tracepoint(wanted: Wanted) -> Definition:
     reads = _chosen(wanted, known)
     if task is not None:
         _refuse_programs_memory(wanted, reads)
-    return _defined(wanted, reads, task)
+    return _defined(wanted, reads, task=task)
 
 
 def _task_of(wanted: Wanted, arguments: Sequence[tuple[str, Type]]) -> int:
@@ -145,10 +147,19 @@ def kernel_function(wanted: Wanted) -> Definition:
     """Find a function of the kernel, whose arguments BTF tells.
 
     Raises:
-        UsageError: The kernel has no such function, or it no such argument.
+        UsageError: The kernel has no such function, or several, or it no such argument.
         Unavailable: The kernel tells no types.
     """
-    return _defined(wanted, reads_of(wanted, machine(), lambda: kernel_btf().signature(wanted.function)))
+    reads = reads_of(wanted, machine(), lambda: kernel_btf().signature(wanted.function))
+    known = kallsyms.functions()
+    if known[wanted.function] > 1:
+        # Before 6.7 it takes one of them and does not say so (b022f0c7e404).
+        raise UsageError(
+            f"{wanted}: the kernel has {known[wanted.function]} functions of that name, and a probe would see the calls"
+            " of one: probe what calls them"
+        )
+    copies = kallsyms.copies_of(wanted.function, known)
+    return _defined(wanted, reads, clones={wanted.function: copies} if copies else {})
 
 
 def _in_context(name: str, kind: Type, offset: int) -> Text:
@@ -175,6 +186,6 @@ def _chosen(wanted: Wanted, known: Mapping[str, Asked]) -> Reads:
     return Reads(values or known, None)
 
 
-def _defined(wanted: Wanted, reads: Reads, task: int | None = None) -> Definition:
+def _defined(wanted: Wanted, reads: Reads, **more: Any) -> Definition:
     group = planned(wanted, reads, (), (wanted.function,), machine(), kernel=True)
-    return Definition(wanted=wanted, shown=str(wanted), groups=(group,), task=task)
+    return Definition(wanted=wanted, shown=str(wanted), groups=(group,), **more)

@@ -104,13 +104,21 @@ class FunctionAssertions:
         return self.probe(asking.usdt(target, *_given(provider, name), *types, **options, **values))
 
     def tracepoint(
-        self, name: str, /, *, where: str | None = None, every: int = 1, limit: int | None = None, **values: Any
+        self,
+        name: str,
+        /,
+        *,
+        where: str | None = None,
+        every: int = 1,
+        limit: int | None = None,
+        task: Any = None,
+        **values: Any,
     ) -> Probe:
         """Record a tracepoint of the kernel, as `pytest_ebpf.tracepoint` says; otherwise as `uprobe`.
 
-        Only as processes of the test pass it.
+        Only as processes of the test pass it, or, with `task`, as it concerns them.
         """
-        return self.probe(asking.tracepoint(name, where=where, every=every, limit=limit, **values))
+        return self.probe(asking.tracepoint(name, where=where, every=every, limit=limit, task=task, **values))
 
     def kernel_function(
         self,

@@ -93,6 +93,7 @@ class Functions:
                 target=definition.path or None,
                 spec=group.spec,
                 places=group.places,
+                task=definition.task,
             )
             try:
                 probe = self._history.session.attach(request)

@@ -205,6 +205,16 @@ def test_code_that_is_elsewhere_too() -> None:
     trace.assert_not_called("accept_exp", allow_inlined=True)
 
 
+def test_copies_of_a_function_of_the_kernel() -> None:
+    world, trace = asked(path="", clones={"do_it": ("do_it.part.0",)})
+    world.exit(world.exp())
+    assert because(lambda: trace.assert_not_called("accept_exp")) == [
+        "because   the compiler made copies of do_it, which may be called in its stead: do_it.part.0",
+        "try       allow_inlined=True if those calls are of no matter",
+    ]
+    trace.assert_not_called("accept_exp", allow_inlined=True)
+
+
 def test_a_section_that_was_open_before() -> None:
     world = FunctionWorld()
     trace = world.trace()

@@ -41,6 +41,22 @@ EXP = Wanted(kind="uprobe", target="./exp", function="accept_exp")
         ),
         ("t:sched:sched_switch", Wanted(kind="tracepoint", provider="sched", function="sched_switch")),
         ("rawtracepoint:sched_switch", Wanted(kind="raw_tracepoint", function="sched_switch")),
+        (
+            "rawtracepoint:sched_wakeup task=p",
+            Wanted(kind="raw_tracepoint", function="sched_wakeup", task="p"),
+        ),
+        (
+            "rawtracepoint:signal_generate task=...",
+            Wanted(kind="raw_tracepoint", function="signal_generate", values=(("task", ...),)),
+        ),
+        (
+            "tracepoint:task:task_rename task=s32@ctx+8",
+            Wanted(kind="tracepoint", provider="task", function="task_rename", values=(("task", "s32@ctx+8"),)),
+        ),
+        (
+            "uprobe:./exp:run task=ptr",
+            Wanted(kind="uprobe", target="./exp", function="run", values=(("task", "ptr"),)),
+        ),
         ("kprobe:do_unlinkat", Wanted(kind="kprobe", function="do_unlinkat")),
         ("kretprobe:do_unlinkat", Wanted(kind="kprobe", function="do_unlinkat", returns=True)),
         ("p::do_unlinkat", Wanted(kind="kprobe", function="do_unlinkat")),

@@ -113,9 +113,9 @@ def random_structure(pick: random.Random, depth: int = 2, *, small: bool = False
             fields.append((f"f{at}", unit, pick.randint(1, ctypes.sizeof(unit) * 8)))
         else:
             fields.append((f"f{at}", random_kind(pick, depth, small=small)))
-    inside = {"_fields_": fields}
+    inside: dict[str, Any] = {"_fields_": fields}
     if not has_bits and pick.random() < 0.15:
-        inside["_pack_"] = 1  # type: ignore[assignment]
+        inside["_pack_"] = 1
     made = type(f"T{pick.getrandbits(48):x}", (base,), inside)
     try:
         from_ctypes(made)

@@ -119,7 +119,7 @@ def _chosen_at_run_time(arming: Arming) -> Iterator[Gap]:
     if names := arming.definition.left_out:
         yield Gap(
             f"{arming.definition.wanted.function} matches functions that are chosen at run time and have no probe:"
-            f" {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",  # noqa: PLR2004
+            f" {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",  # noqa: PLR2004 - as `[:5]`
             "name the functions that are meant",
         )
 

@@ -108,7 +108,7 @@ class FunctionSequence(Sequence[FunctionCall]):
         made._scope = scope
         return made
 
-    def where(  # type: ignore[override]
+    def where(  # type: ignore[override]  # an option, which the base takes for a criterion
         self,
         subject: Any = None,
         /,

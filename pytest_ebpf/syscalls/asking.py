@@ -132,7 +132,7 @@ class CallQuery:
         asked, recorded = self.chosen, self.window.recorded
         missing = recorded.lacks(asked)
         if asked is not None and missing and (asked.exact or missing == asked.names):
-            names = ", ".join(sorted(missing)[:4]) + (", …" if len(missing) > 4 else "")  # noqa: PLR2004
+            names = ", ".join(sorted(missing)[:4]) + (", …" if len(missing) > 4 else "")  # noqa: PLR2004 - as `[:4]`
             raise UsageError(f"{names} is not recorded: {recorded.said}; record it, or ask for others")
 
     def judge(self, item: Syscall) -> Verdict:

@@ -147,7 +147,7 @@ SUCH_AS = "(such as uprobe:./program:function, usdt:/usr/bin/python3:python:gc__
         ),
         (lambda: uprobe("./exp", "f", limit=0), "limit is how many calls are recorded at most, 1 or more, not 0"),
         (
-            lambda: uprobe("./exp", "f", where=len),  # type: ignore[arg-type]
+            lambda: uprobe("./exp", "f", where=len),  # type: ignore[arg-type]  # which is refused
             "where is a text such as 'size > 1_000_000', not <built-in function len>",
         ),
         (

@@ -188,7 +188,7 @@ def test_a_test_that_asks_nothing_decodes_nothing() -> None:
         return []
 
     history = History(world.session, count, clock=lambda: world.now)
-    history.check_process = lambda: None  # type: ignore[method-assign]
+    history.check_process = lambda: None  # type: ignore[method-assign]  # this world has no /proc
     trace = Trace(history).open()
     world.run(world.root, "true")
     trace.close()

@@ -62,7 +62,7 @@ def at(field: Field) -> tuple[int, int | None]:
     return field.offset * 8 + field.bit_offset, None if whole else field.bit_size
 
 
-SEED = random.Random(4)  # noqa: S311 - no secret
+SEED = random.Random(4)
 RANDOM = [c_types.random_structure(SEED) for _ in range(80)]
 
 VARIANTS = [

@@ -137,7 +137,7 @@ def test_what_lies_beyond_the_bytes_that_are_copied_is_not_known() -> None:
 
 
 @pytest.mark.parametrize(("name", "whole"), [(b"long enough", False), (b"short", True), (b"", True)])
-def test_text_that_is_copied_in_part_is_whole_if_its_nul_is_there(name: bytes, whole: bool) -> None:  # noqa: FBT001
+def test_text_that_is_copied_in_part_is_whole_if_its_nul_is_there(name: bytes, whole: bool) -> None:
     fields = [("a", ctypes.c_char * 4090), ("name", ctypes.c_char * 20)]
     large = type("Large", (ctypes.Structure,), {"_fields_": fields})
     task = Task()

@@ -54,7 +54,7 @@ def deep() -> Task:
         ("", True),
     ],
 )
-def test_filters_are_compared_by_the_kernel(deep: Task, where: str, passes: bool) -> None:  # noqa: FBT001 - a column
+def test_filters_are_compared_by_the_kernel(deep: Task, where: str, passes: bool) -> None:
     made = planned(task=Pointer(Task4), size=ctypes.c_size_t, color=Color, where=where)
     assert (fire(made.spec, deep) is not None) is passes
 

@@ -101,9 +101,10 @@ class FunctionQuery:
 
     def _judge_asked(self, item: FunctionCall) -> Verdict:
         """Tell whether it is a call that was asked for, by its process and by what the kernel filters for."""
-        return min(self._judge_process(item), item.passed)
+        return min(self.judge_process(item), item.passed)
 
-    def _judge_process(self, item: FunctionCall) -> Verdict:
+    def judge_process(self, item: FunctionCall) -> Verdict:
+        """Tell whether a call is of the processes that are asked for."""
         if self.who is None:
             return Verdict.YES
         raw = item.raw_call
@@ -120,7 +121,7 @@ class FunctionQuery:
             result.similarity += similarity_of(self._wanted, [item.function])
         if item.passed is Verdict.UNKNOWN:
             result.gaps.append(("where", Gap("the kernel could not read what it compares")))
-        whose = self._judge_process(item)
+        whose = self.judge_process(item)
         if whose is Verdict.NO and self.who is not None:
             result.differences.append(
                 Difference("process", self.who.asked.partition("=")[2], f"pid {item.process.raw('pid')}")

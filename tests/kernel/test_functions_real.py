@@ -17,7 +17,7 @@ import pytest
 from once import made_once
 from tiers import require_command, require_root
 
-from pytest_ebpf import Pointer
+from pytest_ebpf import Pointer, call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,3 +164,17 @@ def test_a_return_probe_leaves_no_system_call_behind(ebpf_trace: Trace, exp: Pat
     assert [call.returned for call in probe] == [True] * 3
     # The kernel made the program call uretprobe(2), at which it knows that the function returns.
     assert {"uretprobe", "uprobe"}.isdisjoint(call.name for call in ebpf_trace.syscalls)
+
+
+def test_a_function_is_followed_by_the_system_calls_that_it_makes(ebpf_trace: Trace, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("text")
+    opens = ebpf_trace.uprobe(LIBC, "open", path="str")
+    subprocess.run(["/bin/cat", file], check=True, stdout=subprocess.DEVNULL)
+    opened = call("openat", path=str(file))
+    steps = [opens.where(path=str(file)), opened, "read", "close"]
+    function, system_call, *_ = ebpf_trace.assert_sequence(steps, by="thread", process="cat")
+    assert function.time_ns < system_call.time_ns
+    ebpf_trace.assert_sequence(steps[:2], by="thread", strict=True)
+    with pytest.raises(AssertionError, match=r"missing +call of open where path=.* after call\(openat"):
+        ebpf_trace.assert_sequence([opened, steps[0]], process="cat")

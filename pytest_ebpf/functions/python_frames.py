@@ -1,8 +1,8 @@
 """From where in Python a function was called: by the static probes (USDT) that CPython can be built with.
 
 ``function__entry`` and ``function__return`` tell when a frame begins and ends, ``line`` where it is; a thread's records
-come in their order (Doc/howto/instrumentation.rst). CPython 3.11 tells of all entries only while ``line`` is probed as well:
-then it runs each instruction the slow way (``OR_DTRACE_LINE``, Python/ceval.c).
+come in their order (Doc/howto/instrumentation.rst). CPython 3.11 tells of all entries only while ``line`` is probed as
+well: then it runs each instruction the slow way (``OR_DTRACE_LINE``, Python/ceval.c).
 """
 
 from __future__ import annotations

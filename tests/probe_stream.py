@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 # Words of the structure that the kernel hands over: struct pt_regs, struct user_pt_regs.
 ARGUMENTS = (14, 13, 12, 11, 9, 8) if probe_layouts().enums["word"]["WORDS"] == 21 else tuple(range(8))
-SIGNED = struct.Struct("<q")
 
 
 @functools.cache

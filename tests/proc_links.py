@@ -10,7 +10,7 @@ from call_stream import FILE
 if TYPE_CHECKING:
     from call_stream import FileSeen
 
-PIPEFS, ANONYMOUS, PIDFS, NSFS = 0x50495045, 0x09041934, 0x50494446, 0x6E736673  # linux/magic.h
+PIPEFS, ANONYMOUS, PIDFS = 0x50495045, 0x09041934, 0x50494446  # linux/magic.h
 
 
 def link_of(file: FileSeen) -> bytes:

@@ -101,14 +101,6 @@ class Binary:
         """The file's headers."""
         return self._elf
 
-    @property
-    def is_current(self) -> bool:
-        """Whether the path still leads to this file, unchanged."""
-        try:
-            return _identity(os.stat(self.path)) == self.identity
-        except OSError:
-            return False
-
     @functools.cached_property
     def build_id(self) -> str | None:
         """The build id, in hexadecimal digits."""

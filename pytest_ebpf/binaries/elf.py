@@ -49,7 +49,6 @@ class Segment:
     offset: int
     address: int
     file_size: int
-    memory_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +202,11 @@ class Elf:
         for index in range(count):
             if self.is_64:
                 data = self.bytes_at(at + step * index, 56)
-                kind, flags, offset, address, _, in_file, memory, _ = struct.unpack(f"{self.order}IIQQQQQQ", data)
+                kind, flags, offset, address, _, in_file, _, _ = struct.unpack(f"{self.order}IIQQQQQQ", data)
             else:
                 data = self.bytes_at(at + step * index, 32)
-                kind, offset, address, _, in_file, memory, flags, _ = struct.unpack(f"{self.order}IIIIIIII", data)
-            yield Segment(kind, flags, offset, address, in_file, memory)
+                kind, offset, address, _, in_file, _, flags, _ = struct.unpack(f"{self.order}IIIIIIII", data)
+            yield Segment(kind, flags, offset, address, in_file)
 
     def bytes_at(self, offset: int, size: int) -> bytes:
         """Read a part of the file. Raises `Corrupt` if the file ends before it."""

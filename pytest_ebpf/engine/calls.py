@@ -167,21 +167,20 @@ class CallStore:
 
         Raises:
             MemoryError: There is no room for them.
+            ValueError: A record is shorter than it says. It is not passed over: a call would be missing, and nobody
+                would know.
         """
         # Most of it is never written: what is not cleared is not in memory either.
         rest = self._ffi.new_allocator(should_clear_after_alloc=False)("uint8_t[]", len(data))
         size = self._lib.pe_calls_take(self._calls, self._ffi.from_buffer(data), len(data), rest)
         if size < 0:
             raise MemoryError
+        if self._lib.pe_calls_skipped(self._calls):
+            raise ValueError("a record of a system call is shorter than it says")
         return bytes(self._ffi.buffer(rest, size))
 
     def __len__(self) -> int:
         return int(self._lib.pe_calls_length(self._calls))
-
-    @property
-    def skipped(self) -> int:
-        """Records that were too short to be what they said they were."""
-        return int(self._lib.pe_calls_skipped(self._calls))
 
     @property
     def memory(self) -> int:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_ebpf import Trace
 
-INCOMPLETE = "cannot tell whether a function call made: accept_exp   ("
-
 
 def asked(**options: Any) -> tuple[FunctionWorld, Trace]:
     """A window in which `exp` runs, and its function has a probe."""

@@ -344,6 +344,7 @@ struct control {
 	__u64 lost_records; /* did not fit in the ring */
 	__u64 lost_bytes;
 	__u64 lost_members; /* children that could not be entered: nothing of them is known */
+	__u64 lost_lookups; /* programs that could not tell whose thread they ran for */
 	__u64 left_members; /* threads that left for another session or by a change of uid */
 	__u64 urings; /* io_uring_setup(2) that succeeded, window or not: no loss by itself */
 	__u32 calls; /* whether system calls are recorded at all */

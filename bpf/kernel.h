@@ -200,7 +200,27 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
-struct bpf_local_storage;
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct bpf_local_storage_data {
+	void *smap;
+	__u8 data[];
+};
+
+struct bpf_local_storage_elem {
+	struct hlist_node snode;
+	struct bpf_local_storage_data sdata;
+};
+
+struct bpf_local_storage {
+	struct hlist_head list;
+};
 
 struct thread_info {
 	unsigned long flags;

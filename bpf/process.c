@@ -6,6 +6,18 @@
 #include "paths.h"
 #include "text.h"
 
+/* Of a task whose member could not be had: what it bears is not entered either. */
+static __always_inline void count_missed_child(struct task_struct *parent)
+{
+	struct control *control;
+
+	if (!BPF_CORE_READ(parent, bpf_storage))
+		return;
+	control = control_missed(parent);
+	if (control)
+		__sync_fetch_and_add(&control->lost_members, 1);
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process__fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -13,7 +25,11 @@ int BPF_PROG(process__fork, struct task_struct *parent, struct task_struct *chil
 	struct session session;
 	struct fork_record *record;
 
-	if (!mine || !session_of(mine, &session))
+	if (!mine) {
+		count_missed_child(parent);
+		return 0;
+	}
+	if (!session_of(mine, &session))
 		return 0;
 	/* The child has not run yet: wake_up_new_task() comes after this. */
 	its = bpf_task_storage_get(&members, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);

@@ -133,23 +133,6 @@ struct session {
 	__u32 wake_at;
 };
 
-static __always_inline struct member *member_of(struct task_struct *task)
-{
-	if (!BPF_CORE_READ(task, bpf_storage))
-		return NULL;
-	return bpf_task_storage_get(&members, task, NULL, 0);
-}
-
-/* The same for the programs that every call of every task on the machine runs:
- * plain access costs a nanosecond, a helper more. For each such access the
- * verifier takes two milliseconds (see fill_pids()), so it is not for the others. */
-static __always_inline struct member *member_calling(struct task_struct *task)
-{
-	if (!task->bpf_storage)
-		return NULL;
-	return bpf_task_storage_get(&members, task, NULL, 0);
-}
-
 static __always_inline struct control *control_at(__u32 slot)
 {
 	__u32 zero = 0;
@@ -165,6 +148,67 @@ static __always_inline struct control *control_of(__u32 session)
 	const struct session_slot *owner = bpf_map_lookup_elem(&slots, &slot);
 
 	return owner && owner->session == session ? control_at(slot) : NULL;
+}
+
+#define STORAGES 16 /* of a task, one of each map, that are looked through */
+
+/* The session of a task whose member could not be had; 0: it has none. Before kernel 6.2
+ * (e8b02296a6b8) the helper finds nothing while another look-up on this CPU is not over,
+ * which this one interrupted. Then what it would have found can be read, and no more. */
+static __noinline __u32 session_missed(struct task_struct *task)
+{
+	struct hlist_node *node = BPF_CORE_READ(task, bpf_storage, list.first);
+	struct bpf_local_storage_elem *storage;
+	struct member *member;
+
+	for (int i = 0; i < STORAGES && node; i++) {
+		storage = (void *)node - bpf_core_field_offset(struct bpf_local_storage_elem, snode);
+		if (BPF_CORE_READ(storage, sdata.smap) == (void *)&members) {
+			member = (void *)storage +
+				 bpf_core_field_offset(struct bpf_local_storage_elem, sdata.data);
+			return BPF_PROBE_READ(member, session);
+		}
+		node = BPF_CORE_READ(node, next);
+	}
+	return 0;
+}
+
+static __always_inline struct control *control_missed(struct task_struct *task)
+{
+	__u32 session = session_missed(task);
+
+	return session ? control_of(session) : NULL;
+}
+
+/* NULL: it is in no session; or nobody can tell, which is counted. */
+static __always_inline struct member *member_in_storage(struct task_struct *task)
+{
+	struct member *member = bpf_task_storage_get(&members, task, NULL, 0);
+	struct control *control;
+
+	if (!member) {
+		control = control_missed(task);
+		if (control)
+			__sync_fetch_and_add(&control->lost_lookups, 1);
+	}
+	return member;
+}
+
+static __always_inline struct member *member_of(struct task_struct *task)
+{
+	if (!BPF_CORE_READ(task, bpf_storage))
+		return NULL;
+	return member_in_storage(task);
+}
+
+/* The same for the programs that every call of every task on the machine runs:
+ * plain access costs a nanosecond, a helper more. For each such access the
+ * verifier takes two milliseconds (see fill_pids()), so it is not for the others. */
+static __always_inline struct member *member_calling(struct task_struct *task)
+{
+	if (!task->bpf_storage)
+		return NULL;
+	return member_in_storage(task);
 }
 
 static __always_inline bool session_by_id(__u32 id, struct session *session)

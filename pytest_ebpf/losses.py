@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Losses"]
 
-_KNOWN = ("lost_records", "lost_bytes", "lost_members", "left_members")
+_KNOWN = ("lost_records", "lost_bytes", "lost_members", "lost_lookups", "left_members")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,8 @@ class Losses:
     """Their bytes."""
     lost_members: int = 0
     """Processes or threads that the kernel could not enter into the session, since it began."""
+    lost_lookups: int = 0
+    """Runs of the tracing programs that did not learn whose they were, so that what they saw was not told."""
     left_members: int = 0
     """Threads that left the session: their credentials are no longer the session's user's."""
     left_earlier: int = 0
@@ -83,6 +85,14 @@ class Losses:
                     "run with more memory, or with fewer workers",
                 )
             )
+        if self.lost_lookups:
+            found.append(
+                Gap(
+                    f"{_count(self.lost_lookups, 'run')} of the tracing programs did not learn whose they were,"
+                    " since they interrupted another one (before Linux 6.2)",
+                    "run the test again; if it stays, a newer kernel",
+                )
+            )
         if self.left_members or self.left_earlier:
             found.append(
                 Gap(
@@ -105,6 +115,8 @@ class Losses:
         parts = [f"{self.lost_records} lost"]
         if self.lost_members:
             parts.append(f"{self.lost_members} not entered")
+        if self.lost_lookups:
+            parts.append(f"{self.lost_lookups} runs of nobody's")
         if self.left_members or self.left_earlier:
             parts.append(f"{self.left_members + self.left_earlier} left")
         if self.missed_programs:

@@ -78,7 +78,9 @@ class FakeSession:
         self.inside = b""
         """Ring records of the calls that have not returned, which a snapshot brings."""
         self.children_only = False
-        self.lost = dict.fromkeys(("lost_records", "lost_bytes", "lost_members", "left_members", "urings"), 0)
+        self.lost = dict.fromkeys(
+            ("lost_records", "lost_bytes", "lost_members", "lost_lookups", "left_members", "urings"), 0
+        )
         self.skipped = 0
         self.later: list[Any] = []
         self.waits: list[float] = []

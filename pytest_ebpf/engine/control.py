@@ -17,7 +17,7 @@ __all__ = ["DATA_LIMIT", "Control"]
 DATA_LIMIT = 16384
 """Bytes that can be copied of what one call reads or writes (``CALL_DATA_SPACE`` of ``bpf/captures.h``)."""
 
-_COUNTERS = ("lost_records", "lost_bytes", "lost_members", "left_members", "urings")
+_COUNTERS = ("lost_records", "lost_bytes", "lost_members", "lost_lookups", "left_members", "urings")
 _ABIS = ("native", "compat", "x32")
 
 

@@ -141,3 +141,16 @@ def test_more_returns_at_once_than_the_kernel_follows_are_not_made_up(ebpf_trace
         ebpf_trace.assert_not_called(calls, result=-4)
     time.sleep(0.001)
     assert calls[-1].result == 0
+
+
+@with_kprobes
+def test_a_call_from_within_the_look_up_of_whose_it_is_is_told_or_counted(ebpf_trace: Trace) -> None:
+    # What enters a new process into the session calls it, and before 6.2 keeps all others from looking meanwhile.
+    calls = ebpf_trace.kernel_function("bpf_local_storage_update", owner="u64(arg0)")
+    subprocess.run(["/bin/true"], check=True)
+    if calls.seen():
+        assert not ebpf_trace.losses
+        return
+    assert ebpf_trace.losses.lost_lookups
+    with pytest.raises(TraceIncomplete, match=r"did not learn whose they were"):
+        ebpf_trace.assert_not_called(calls)

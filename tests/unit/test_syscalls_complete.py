@@ -62,6 +62,7 @@ def test_with_a_call_that_was_made_it_does_not(absent: Callable[[Trace], object]
     [
         ({"lost_records": 2, "lost_bytes": 300}, "2 records (300 B) did not fit in the ring of 8 MiB"),
         ({"lost_members": 1}, "1 thread could not be entered into the session"),
+        ({"lost_lookups": 2}, "2 runs of the tracing programs did not learn whose they were"),
         ({"left_members": 1}, "1 thread left the session by a change of user"),
     ],
     ids=show,

@@ -64,29 +64,13 @@ static __always_inline void leave_function(struct pt_regs *ctx)
 	tell(&thread->work, member->session);
 }
 
-/* Attached at many places at once (kernel 6.6), or at one. The kernel wants to know
- * which when it loads them: of each pair one is loaded. */
-SEC("uprobe.s")
-int probe__enter_many(struct pt_regs *ctx)
-{
-	keep_own_stack(ctx);
-	enter_function(ctx);
-	return 0;
-}
-
+/* Attached at many places at once where the kernel can (6.6), or at one. It wants to know
+ * which when it loads them: whoever loads them says it. */
 SEC("uprobe.s")
 int probe__enter(struct pt_regs *ctx)
 {
 	keep_own_stack(ctx);
 	enter_function(ctx);
-	return 0;
-}
-
-SEC("uretprobe.s")
-int probe__leave_many(struct pt_regs *ctx)
-{
-	keep_own_stack(ctx);
-	leave_function(ctx);
 	return 0;
 }
 

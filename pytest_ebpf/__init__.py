@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from pytest_ebpf.functions.call import FunctionCall
     from pytest_ebpf.functions.probe import Probe
+    from pytest_ebpf.functions.python_frames import PythonFrame
     from pytest_ebpf.functions.wanted import kernel_function, tracepoint, uprobe, usdt
     from pytest_ebpf.losses import Losses
     from pytest_ebpf.matching import glob
@@ -56,6 +57,7 @@ __all__ = [
     "Pointer",
     "Probe",
     "Process",
+    "PythonFrame",
     "Sequence",
     "String",
     "Summary",
@@ -92,6 +94,7 @@ _MODULES = {
     ),
     "functions.call": ("FunctionCall",),
     "functions.probe": ("Probe",),
+    "functions.python_frames": ("PythonFrame",),
     "functions.wanted": ("kernel_function", "tracepoint", "uprobe", "usdt"),
     "losses": ("Losses",),
     "matching": ("glob",),

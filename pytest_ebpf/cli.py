@@ -62,10 +62,14 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("trace", help="run a command and show what it did", add_help=False)
     listing = commands.add_parser(
         "list",
-        help="what can be probed: functions and static probes, with their arguments where these are known",
+        help="what can be probed, in programs and in the kernel, with the arguments where these are known",
         description="List what can be probed. Exit status: 0 if there is anything, 1 if not.",
     )
-    listing.add_argument("probe", metavar="PROBE", help="'uprobe:./program:*' or 'usdt:/usr/bin/python3:*'")
+    listing.add_argument(
+        "probe",
+        metavar="PROBE",
+        help="'uprobe:./program:*', 'usdt:/usr/bin/python3:*', 'tracepoint:sched:*', 'raw_tracepoint:*', 'kprobe:*'",
+    )
     serve = commands.add_parser(
         "serve",
         help="run a broker for a user who has no privilege (as root)",

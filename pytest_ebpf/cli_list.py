@@ -6,7 +6,7 @@ import fnmatch
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_ebpf.errors import UsageError
+from pytest_ebpf.errors import BrokerError, Unavailable, UsageError
 from pytest_ebpf.functions.finding import open_binary, signature_of
 from pytest_ebpf.functions.wanted import parse
 from pytest_ebpf.probes.types import spelled
@@ -27,13 +27,13 @@ def main(text: str) -> int:
     """Run the subcommand; return its exit status: 0, or 1 if there is no such thing.
 
     Args:
-        text: A probe, as ``uprobe:./exp:*``.
+        text: A probe, as ``uprobe:./exp:*`` or ``tracepoint:sched:*``.
     """
     try:
         for line in lines(parse(text)):
             sys.stdout.write(f"{line}\n")
-    except UsageError as error:
-        sys.stderr.write(f"pytest-ebpf list: {error}\n")
+    except (UsageError, BrokerError, Unavailable) as error:
+        sys.stderr.write(f"pytest-ebpf list: {str(error).removeprefix('pytest-ebpf: ')}\n")
         return _NOTHING
     return _FOUND
 
@@ -43,13 +43,21 @@ def lines(wanted: Wanted) -> Iterator[str]:
 
     Raises:
         UsageError: There is none.
+        BrokerError: The kernel does not say, or lets nothing be probed.
+        Unavailable: It tells no types.
     """
     if wanted.kind == "uprobe":
         yield from _functions(wanted)
     elif wanted.kind == "usdt":
         yield from _static(wanted)
     else:
-        raise UsageError(f"{wanted}: functions (uprobe:) and static probes (usdt:) of programs are listed")
+        from pytest_ebpf import cli_list_kernel  # noqa: PLC0415 - only of who asks
+
+        yield from {
+            "tracepoint": cli_list_kernel.tracepoints,
+            "raw_tracepoint": cli_list_kernel.raw_tracepoints,
+            "kprobe": cli_list_kernel.functions,
+        }[wanted.kind](wanted)
 
 
 def _functions(wanted: Wanted) -> Iterator[str]:

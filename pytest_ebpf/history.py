@@ -8,13 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ebpf import procfs
-from pytest_ebpf._values import Gap
-from pytest_ebpf.credentials import Credentials
 from pytest_ebpf.errors import UsageError
 from pytest_ebpf.functions.registry import Functions
-from pytest_ebpf.images import ExecText, Image, NoText, ProcText
+from pytest_ebpf.learning import Learner
 from pytest_ebpf.lives import Key, Life
-from pytest_ebpf.namespaces import Namespaces
 from pytest_ebpf.settings import Syscalls
 from pytest_ebpf.urings import Urings
 
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from pytest_ebpf.engine.calls import CallStore
-    from pytest_ebpf.protocols import Decode, Record, Session
+    from pytest_ebpf.protocols import Decode, Session
     from pytest_ebpf.window import Window
 
 __all__ = ["Happening", "History"]
@@ -68,6 +65,7 @@ class History:
         self._calls = calls
         self.urings = Urings(self)
         self.functions = Functions(self)
+        self._learner = Learner(self)
         self.syscalls = Syscalls()
         """Which system calls the next window's setting has recorded."""
         self._clock = clock
@@ -93,7 +91,8 @@ class History:
         """As it was when last asked; asking at each window's opening would cost more than the window."""
         self._pruned = self.floor
         self._lost_at_prune = 0
-        self._root_states: list[tuple[int, Mapping[str, Any]]] = []
+        self.root_states: list[tuple[int, Mapping[str, Any]]] = []
+        """What the test's own process was, and when."""
         self._ended = False
         self._numbering: str | None = None
 
@@ -211,7 +210,7 @@ class History:
         # The ring is in the order of reservation; the time is taken just before or after that.
         records = sorted(self._decode(data), key=lambda record: record[1]["time_ns"])
         for record in records:
-            self._apply(record)
+            self._learner.learn(record)
         self.urings.adopt(records)
 
     def happenings(self, first: int, last: int) -> list[Happening]:
@@ -240,6 +239,15 @@ class History:
         pid = self.pid_in_proc(life)
         return procfs.alive(pid, life.key[1]) if pid else None
 
+    def read_program(self, life: Life) -> Mapping[str, Any] | None:
+        """Ask ``/proc`` what a process runs that has executed nothing since it was found; None if it cannot tell."""
+        if self.is_running(life) is None or life.executed:
+            return None
+        found = procfs.read_program(self.pid_in_proc(life), life.key[1])
+        # It may have executed another program just before it was read.
+        self.update()
+        return None if life.executed else found
+
     def life_of(self, key: Key) -> Life:
         """Return the process of that number and start; a new one if nothing was told of it."""
         life = self.lives.get(key)
@@ -251,9 +259,9 @@ class History:
 
     def root_identity_at(self, time_ns: int) -> Mapping[str, Any] | None:
         """Return what the test's own process was at that time."""
-        before = [identity for at, identity in self._root_states if at <= time_ns]
+        before = [identity for at, identity in self.root_states if at <= time_ns]
         # It was found when the session began; a window cannot have opened earlier.
-        known = before[-1:] or [identity for _, identity in self._root_states[:1]]
+        known = before[-1:] or [identity for _, identity in self.root_states[:1]]
         return known[0] if known else None
 
     def find_pid(self, pid: int) -> Life | None:
@@ -266,107 +274,12 @@ class History:
         self.update()
         self._ended = True
 
-    def _note(self, kind: str, life: Life, record: Mapping[str, Any], detail: Any = None) -> None:
+    def note(self, kind: str, life: Life, record: Mapping[str, Any], detail: Any = None) -> None:
+        """Keep that this happened, if its window is remembered."""
         window = record["window"]
         if window >= self.floor:
             happening = Happening(record["time_ns"], kind, life, record, detail)
             self._happenings.setdefault(window, []).append(happening)
-
-    def _apply(self, record: Record) -> None:
-        name, fields = record
-        actor = self.life_of((fields["host_pid"], fields["start_ns"]))
-        if name == "probe":
-            self.functions.take(fields)
-            return
-        identity, time_ns = fields["identity"], fields["time_ns"]
-        getattr(self, f"_apply_{name}")(actor, fields, identity, time_ns)
-        if actor is self.root and name != "fork" and identity["host_tid"] == identity["host_pid"]:
-            self._root_states.append((time_ns, identity))
-
-    def _apply_fork(self, actor: Life, record: Mapping[str, Any], identity: Mapping[str, Any], time_ns: int) -> None:
-        child = self.life_of((identity["host_pid"], identity["start_ns"]))
-        child.threads_identity.setdefault(identity["host_tid"], identity)
-        if record["thread"]:
-            child.threads += 1
-            child.tids[identity["host_tid"]] = identity["tid"]
-            self._note("thread-start", child, record)
-            return
-        child.born(actor, identity, time_ns, record["window"])
-        self._note("fork", actor, record, child)
-
-    def _apply_exec(self, actor: Life, record: Mapping[str, Any], identity: Mapping[str, Any], time_ns: int) -> None:
-        window = record["window"]
-        before = actor.threads_identity.get(record["old_host_tid"])
-        # The thread that called is the leader now, and all others are gone (execve(2)).
-        actor.threads_identity = {identity["host_tid"]: identity}
-        image = Image(ExecText(record), time_ns=time_ns, window=window, identity=identity, inherited=False)
-        actor.execute(image)
-        actor.see(identity, time_ns)
-        actor.touched.add(window)
-        self._note("exec", actor, record, image)
-        if before is not None:
-            self._note_changes(actor, record, before)
-
-    def _apply_identity(
-        self, actor: Life, record: Mapping[str, Any], identity: Mapping[str, Any], time_ns: int
-    ) -> None:
-        before = actor.threads_identity.get(identity["host_tid"])
-        actor.threads_identity[identity["host_tid"]] = identity
-        actor.see(identity, time_ns)
-        actor.touched.add(record["window"])
-        self._note_changes(actor, record, before)
-
-    def _note_changes(self, actor: Life, record: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
-        after = record["identity"]
-        for kind, of in (("namespaces", Namespaces.of), ("credentials", Credentials.of)):
-            # What it was before is not known: better one event too many than one too few.
-            if before is None or of(before) != of(after):
-                self._note(kind, actor, record, before)
-
-    def _apply_exit(self, actor: Life, record: Mapping[str, Any], identity: Mapping[str, Any], time_ns: int) -> None:
-        actor.threads_identity.pop(identity["host_tid"], None)
-        actor.see(identity, time_ns)
-        if not record["live"]:
-            actor.end(record)
-            actor.touched.add(record["window"])
-            self.left.pop(actor.key, None)
-        self._note("exit", actor, record)
-
-    def _apply_left(self, actor: Life, record: Mapping[str, Any], identity: Mapping[str, Any], time_ns: int) -> None:
-        actor.threads_identity.pop(identity["host_tid"], None)
-        actor.see(identity, time_ns)
-        actor.touched.add(record["window"])
-        actor.left = record
-        # What runs now is not told. It may be what ran before, for a change of uid without an exec.
-        text = NoText(Gap("it left the session as it ran with another user's rights", "run the tests as root"))
-        image = Image(text, time_ns=time_ns, window=record["window"], identity=identity, inherited=False)
-        actor.execute(image)
-        self.left[actor.key] = actor
-        self._note("left", actor, record)
-
-    def _apply_adopted(self, actor: Life, record: Mapping[str, Any], identity: Mapping[str, Any], time_ns: int) -> None:
-        first = not actor.adopted
-        actor.threads_identity[identity["host_tid"]] = identity
-        actor.tids[identity["host_tid"]] = identity["tid"]
-        if not first:
-            actor.threads += 1
-        if first or identity["host_tid"] == identity["host_pid"]:
-            text = ProcText(lambda: self._read_program(actor))
-            actor.adopt(identity, time_ns, record["window"], text)
-        if self.root is None and identity["pid"] == self.session.pid:
-            self.root = actor
-        if first and not actor.forked:
-            parents = [life for key, life in self.lives.items() if key[0] == identity["host_ppid"]]
-            if parents:
-                actor.child_of(max(parents, key=lambda life: life.key[1]))
-
-    def _read_program(self, life: Life) -> Mapping[str, Any] | None:
-        if self.is_running(life) is None or life.executed:
-            return None
-        found = procfs.read_program(self.pid_in_proc(life), life.key[1])
-        # It may have executed another program just before it was read.
-        self.update()
-        return None if life.executed else found
 
     def _prune(self) -> None:
         """Forget what ended before the oldest open window; once for each that opens."""
@@ -374,8 +287,8 @@ class History:
         floor_ns = next(at for at, number in self._opened if number >= self.floor)
         for number in [number for number in self._happenings if number < self.floor]:
             del self._happenings[number]
-        before = [state for state in self._root_states if state[0] <= floor_ns]
-        del self._root_states[: max(len(before) - 1, 0)]
+        before = [state for state in self.root_states if state[0] <= floor_ns]
+        del self.root_states[: max(len(before) - 1, 0)]
         lost = self.session.counters().get("lost_records", 0)
         ends_were_lost, self._lost_at_prune = lost != self._lost_at_prune, lost
         ended = list(self._ended_before(floor_ns, ends_were_lost=ends_were_lost))

@@ -28,7 +28,7 @@ def pytest_ebpf_window_closed(item: pytest.Item, trace: Trace) -> None:
 
 
 @pytest.hookspec
-def pytest_ebpf_probes(config: pytest.Config) -> Iterable[Wanted | str]:  # type: ignore[empty-body]
+def pytest_ebpf_probes(config: pytest.Config) -> Iterable[Wanted | str]:  # type: ignore[empty-body]  # never called
     """Add probes that are on in the window of every test that asks for ``ebpf_trace``.
 
     Called once in each process that runs such tests, before the first.
@@ -42,7 +42,7 @@ def pytest_ebpf_probes(config: pytest.Config) -> Iterable[Wanted | str]:  # type
 
 
 @pytest.hookspec
-def pytest_ebpf_failure_text(trace: Trace) -> Iterable[str]:  # type: ignore[empty-body]
+def pytest_ebpf_failure_text(trace: Trace) -> Iterable[str]:  # type: ignore[empty-body]  # never called
     """Add lines to the text of a failing assertion on a trace.
 
     Args:

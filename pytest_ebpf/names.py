@@ -62,7 +62,7 @@ def compare_name(expected: Any, image: Image) -> Verdict:
     if with_folders:
         candidates = {names[each] for each in ("filename", "exe", "argv[0]") if each in names}
     else:
-        candidates = {os.path.basename(name) or name for name in names.values()}  # noqa: PTH119
+        candidates = {os.path.basename(name) or name for name in names.values()}  # noqa: PTH119 - of any bytes
     verdict = max((compare(pattern, name) for name in candidates), default=Verdict.NO)
     return max(verdict, Verdict.UNKNOWN) if gaps else verdict
 
@@ -92,7 +92,7 @@ def similarity_of(expected: object, actual: list[str]) -> float:
     wanted = os.path.basename(expected)[:200]  # noqa: PTH119 - no path is meant
     return max(
         (
-            difflib.SequenceMatcher(None, wanted, os.path.basename(each)[:200]).ratio()  # noqa: PTH119
+            difflib.SequenceMatcher(None, wanted, os.path.basename(each)[:200]).ratio()  # noqa: PTH119 - likewise
             for each in actual
         ),
         default=0.0,

@@ -221,7 +221,7 @@ class Sequence(AbstractSequence[T], Generic[T]):
             return list(self) == list(other)
         return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # as the language has it
 
     def __repr__(self) -> str:
         matched, domain = self._found.matched, self._domain

@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     import random
     from pathlib import Path
 
-__all__ = ["C_NAMES", "compiled", "declared", "initialiser", "is_float", "is_packed", "random_kind", "random_structure"]
+__all__ = [
+    "C_NAMES",
+    "MANY",
+    "MANY_FIELDS",
+    "compiled",
+    "declared",
+    "initialiser",
+    "is_float",
+    "is_packed",
+    "random_kind",
+    "random_structure",
+]
 
 C_NAMES: dict[Any, str] = {
     ctypes.c_int8: "signed char",
@@ -31,6 +42,36 @@ C_NAMES: dict[Any, str] = {
     ctypes.c_longdouble: "long double",
     ctypes.c_void_p: "void *",
 }
+MANY = """
+enum color { RED = 1, GREEN, LAST = -1 };
+typedef int (*callback)(const char *);
+typedef unsigned char octet;
+struct many {
+    struct { int inside; union { int also; float or_this; }; };
+    unsigned a : 3, : 2, b : 7; _Bool flag : 1; enum color c : 3;
+    const char *names[2]; int grid[2][3]; volatile enum color color; callback call; void *any; octet *bytes;
+    struct many *next; signed char tail[];
+};
+"""
+"""A structure with a field of each kind."""
+MANY_FIELDS = [
+    ("inside", "s32", 0, None),
+    ("also", "s32", 32, None),
+    ("or_this", "f32", 32, None),
+    ("a", "u32", 64, 3),
+    ("b", "u32", 69, 7),
+    ("flag", "bool", 76, 1),
+    ("c", "enum color", 77, 3),
+    ("names", "const char *[2]", 128, None),
+    ("grid", "s32[2][3]", 256, None),
+    ("color", "enum color", 448, None),
+    ("call", "function *", 512, None),
+    ("any", "void *", 576, None),
+    ("bytes", "octet *", 640, None),
+    ("next", "struct many *", 704, None),
+    ("tail", "s8[]", 768, None),
+]
+"""Its fields: the name, the type, the first bit, and how many of a bit-field."""
 WHOLE = [kind for kind in C_NAMES if kind not in {ctypes.c_float, ctypes.c_double, ctypes.c_longdouble}]
 BITS = [ctypes.c_int8, ctypes.c_uint16, ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint64]
 
@@ -72,9 +113,9 @@ def random_structure(pick: random.Random, depth: int = 2, *, small: bool = False
             fields.append((f"f{at}", unit, pick.randint(1, ctypes.sizeof(unit) * 8)))
         else:
             fields.append((f"f{at}", random_kind(pick, depth, small=small)))
-    inside = {"_fields_": fields}
+    inside: dict[str, Any] = {"_fields_": fields}
     if not has_bits and pick.random() < 0.15:
-        inside["_pack_"] = 1  # type: ignore[assignment]
+        inside["_pack_"] = 1
     made = type(f"T{pick.getrandbits(48):x}", (base,), inside)
     try:
         from_ctypes(made)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.trace import Trace
 
-__all__ = ["CallWorld", "Opened", "shell"]
+__all__ = ["CallWorld", "Opened", "quiet_shell", "shell"]
 
 ADDRESS = 0x7F0000001000
 
@@ -162,3 +162,10 @@ def shell(**options: Any) -> tuple[CallWorld, Trace, Actor]:
     world = CallWorld(**options)
     trace = world.trace()
     return world, trace, world.exec(world.fork(world.root), "sh", "-c", "x")
+
+
+def quiet_shell(**options: Any) -> tuple[CallWorld, Trace, Actor]:
+    """Return a world with a shell that has called getpid, and nothing else."""
+    world, trace, sh = shell(**options)
+    world.call(sh, "getpid", sh.pid)
+    return world, trace, sh

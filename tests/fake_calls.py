@@ -55,12 +55,13 @@ def call(
         unfinished: Whether it never returned.
     """
     number = next(number for number, known in names("native").items() if known == name)
-    words = tuple(arg & (1 << 64) - 1 for arg in (*args, *[0] * (6 - len(args))))
+    words: Any = tuple(arg & (1 << 64) - 1 for arg in (*args, *[0] * (6 - len(args))))
+    slots: Any = tuple(int(each is not None) * place for place, each in enumerate(files, 1))
     raw = RawCall(
         *(1, 1000, 2000, 1, 41, 41, number, "native"),
-        args=words,  # type: ignore[arg-type]
+        args=words,
         result=result,
-        files=tuple(int(each is not None) * place for place, each in enumerate(files, 1)),  # type: ignore[arg-type]
+        files=slots,
         unfinished=unfinished,
         in_progress=False,
         denied=False,

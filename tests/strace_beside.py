@@ -6,7 +6,7 @@ import collections
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import strace_lines
 from strace_causes import without_causes, without_pairs
@@ -42,7 +42,7 @@ class Beside(NamedTuple):
         return "\n".join(sorted(lines[1:], key=lambda line: line.split(" ", 2)[-1].split(" ", 1)[-1]) + lines[:1])
 
 
-def run(tracer: Tracer, command: Sequence[str], output: Path, **how: object) -> Beside:
+def run(tracer: Tracer, command: Sequence[str], output: Path, **how: Any) -> Beside:
     """Run a command under strace in a window; both must tell of the same calls."""
     history = tracer.history(64 << 20)
     session = tracer.session
@@ -50,7 +50,7 @@ def run(tracer: Tracer, command: Sequence[str], output: Path, **how: object) -> 
     session.data_limit = 16384
     with Trace(history) as trace:
         command = ["strace", "-f", "-s", "16384", "-o", str(output), *command]
-        strace = subprocess.Popen(command, start_new_session=True, **how)  # type: ignore[call-overload]
+        strace = subprocess.Popen(command, start_new_session=True, **how)
         try:
             strace.wait(_SECONDS)
         except subprocess.TimeoutExpired:

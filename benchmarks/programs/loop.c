@@ -3,25 +3,16 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "timed.h"
+
 #define FIRST 16 /* descriptors from here on are the loop's */
-#define WARM 1000
 #define OPEN 512 /* closed by one call, so that the loop is one of openat */
-
-static double now(clockid_t clock)
-{
-	struct timespec time;
-
-	clock_gettime(clock, &time);
-	return time.tv_sec * 1e9 + time.tv_nsec;
-}
 
 static void getppids(long count)
 {
@@ -45,22 +36,10 @@ int main(int argc, char **argv)
 		return 2;
 	struct rlimit limit = { .rlim_cur = FIRST + 2 * OPEN, .rlim_max = FIRST + 2 * OPEN };
 	void (*loop)(long) = !strcmp(argv[1], "openat") ? opens : getppids;
-	long count = atol(argv[2]);
 
 	if (setrlimit(RLIMIT_NOFILE, &limit))
 		return 2;
 	while (open("/dev/null", O_RDONLY | O_CLOEXEC) < FIRST - 1)
 		;
-	loop(WARM); /* nothing is cold any more */
-	double clock = now(CLOCK_MONOTONIC), cpu = now(CLOCK_PROCESS_CPUTIME_ID);
-	loop(count);
-	cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-	clock = now(CLOCK_MONOTONIC) - clock;
-
-	FILE *result = fopen(argv[3], "w");
-
-	if (!result)
-		return 2;
-	fprintf(result, "%.3f %.3f %ld\n", clock / count, cpu / count, count + WARM);
-	return fclose(result) ? 2 : 0;
+	return timed(loop, atol(argv[2]), argv[3]);
 }

@@ -78,7 +78,7 @@ class Binary:
     @classmethod
     def _opened(cls, path: str, shown: str, root: str, *, any_machine: bool = False) -> Binary:
         elf = Elf.open(path, shown)
-        path = os.path.abspath(path)  # noqa: PTH100 - of any bytes; the working directory may change
+        path = os.path.abspath(path)
         key = (_identity(os.fstat(elf.stream.fileno())), path, root)
         found = _cache.get(key)
         if found is None:
@@ -105,7 +105,7 @@ class Binary:
     def is_current(self) -> bool:
         """Whether the path still leads to this file, unchanged."""
         try:
-            return _identity(os.stat(self.path)) == self.identity  # noqa: PTH116 - of any path
+            return _identity(os.stat(self.path)) == self.identity
         except OSError:
             return False
 

@@ -58,7 +58,7 @@ def _candidates(elf: Elf, path: str, root: str) -> Iterator[tuple[str, _Check]]:
     if not name or b"/" in name or len(checksum) != 4:  # noqa: PLR2004 - a 32-bit CRC
         return
     check = _Check(checksum=int.from_bytes(checksum, "little" if elf.order == "<" else "big"))
-    folder = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 - as it is, of any bytes
+    folder = os.path.dirname(os.path.realpath(path))
     text = os.fsdecode(name)
     yield f"{folder}/{text}", check
     yield f"{folder}/.debug/{text}", check
@@ -115,7 +115,7 @@ def _shared_file(elf: Elf, link: bytes, root: str) -> Elf | None:
     """Open what ``.gnu_debugaltlink`` names: Debian keeps there what the programs of a package share."""
     name, _, build_id = link.partition(b"\0")
     text = os.fsdecode(name)
-    folder = os.path.dirname(os.path.realpath(elf.path))  # noqa: PTH120 - as it is, of any bytes
+    folder = os.path.dirname(os.path.realpath(elf.path))
     for candidate in (
         _by_build_id(build_id.hex(), root),
         inside(root, text) if text.startswith("/") else os.path.normpath(f"{folder}/{text}"),

@@ -82,7 +82,7 @@ def open_regular(path: str, shown: str | None = None) -> BinaryIO:
     shown = shown or path
     try:
         # stat(2) first: opening a device can do something to it.
-        mode = os.stat(path).st_mode  # noqa: PTH116 - of any path
+        mode = os.stat(path).st_mode
         if stat.S_ISREG(mode):
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
             mode = os.fstat(descriptor).st_mode

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Program", "Row", "programs_of"]
 
+_VERSIONS = range(2, 6)
+_LONG = 0xFFFFFFFF
+"""Instead of a size: 64-bit DWARF."""
+_END_SEQUENCE, _SET_ADDRESS = 1, 2
+"""``DW_LNE_*``."""
+_COPY, _ADVANCE_PC, _ADVANCE_LINE, _SET_FILE, _NEGATE_STMT, _CONST_ADD_PC, _FIXED_ADVANCE_PC = 1, 2, 3, 4, 6, 8, 9
+"""``DW_LNS_*``."""
 _PATH, _FOLDER = 1, 2
 """``DW_LNCT_path``, ``DW_LNCT_directory_index``."""
 _STRING, _LINE_STRP, _STRP, _UDATA, _BLOCK = 0x08, 0x1F, 0x0E, 0x0F, 0x09
@@ -64,7 +71,7 @@ class Program:
         self._width = 4
         size = self._number(at, 4)
         at += 4
-        if size == 0xFFFFFFFF:  # noqa: PLR2004 - 64-bit DWARF
+        if size == _LONG:
             self._width = 8
             size = self._number(at, 8)
             at += 8
@@ -72,7 +79,7 @@ class Program:
         if self.end > len(data):
             raise ValueError("a line program is cut off")
         version = self._number(at, 2)
-        if not 2 <= version <= 5:  # noqa: PLR2004 - what there is
+        if version not in _VERSIONS:
             raise ValueError(f"a line program has version {version}")
         at += 2 + (2 if version == 5 else 0)  # noqa: PLR2004 - sizes of addresses and segments
         self._start = at + self._width + self._number(at, self._width)
@@ -86,7 +93,7 @@ class Program:
         at += 3 + self._first_special
         self.files: dict[int, str]
         """Paths by number; relative to the folder that is not told here, before DWARF 5."""
-        self.files = self._read_files(at) if version == 5 else self._read_old_files(at)  # noqa: PLR2004
+        self.files = self._read_files(at) if version == 5 else self._read_old_files(at)  # noqa: PLR2004 - DWARF 5
 
     def _number(self, at: int, size: int) -> int:
         if at + size > len(self._data):
@@ -166,27 +173,27 @@ class Program:
             elif code == 0:
                 size, at = leb(data, at)
                 what = data[at]
-                if what == 1:  # DW_LNE_end_sequence
+                if what == _END_SEQUENCE:
                     yield Row(address, file, line, is_statement, ends=True)
                     address, file, line, is_statement = 0, 1, 1, self._is_statement
-                elif what == 2:  # noqa: PLR2004 - DW_LNE_set_address
+                elif what == _SET_ADDRESS:
                     address = self._number(at + 1, size - 1)
                 at += size
-            elif code == 1:  # DW_LNS_copy
+            elif code == _COPY:
                 yield Row(address, file, line, is_statement, ends=False)
-            elif code == 2:  # noqa: PLR2004 - DW_LNS_advance_pc
+            elif code == _ADVANCE_PC:
                 value, at = leb(data, at)
                 address += value * smallest
-            elif code == 3:  # noqa: PLR2004 - DW_LNS_advance_line
+            elif code == _ADVANCE_LINE:
                 value, at = signed_leb(data, at)
                 line += value
-            elif code == 4:  # noqa: PLR2004 - DW_LNS_set_file
+            elif code == _SET_FILE:
                 file, at = leb(data, at)
-            elif code == 6:  # noqa: PLR2004 - DW_LNS_negate_stmt
+            elif code == _NEGATE_STMT:
                 is_statement = not is_statement
-            elif code == 8:  # noqa: PLR2004 - DW_LNS_const_add_pc
+            elif code == _CONST_ADD_PC:
                 address += (255 - first) // span * smallest
-            elif code == 9:  # noqa: PLR2004 - DW_LNS_fixed_advance_pc
+            elif code == _FIXED_ADVANCE_PC:
                 address += self._number(at, 2)
                 at += 2
             else:  # what does not change a row, and what is not known
@@ -198,4 +205,4 @@ def _joined(folders: list[str], index: int, name: bytes) -> str:
     folder = folders[index] if index < len(folders) else ""
     if folder and not folder.startswith("/") and folders[0]:
         folder = f"{folders[0]}/{folder}"
-    return os.path.normpath(os.path.join(folder, os.fsdecode(name)))  # noqa: PTH118 - of any bytes
+    return os.path.normpath(os.path.join(folder, os.fsdecode(name)))

@@ -71,7 +71,7 @@ def refuse_line(shown: str, file: str, line: int, others: Others) -> NoReturn:
         behind = [each for each in others.lines if each > line][:_NEARBY]
         nearest = ", ".join(map(str, before + behind))
         raise NoSuchFunction(f"{shown}: {file}:{line} has no code of its own; the nearest lines that have: {nearest}")
-    names = {os.path.basename(each) for each in others.files}  # noqa: PTH119 - of any bytes
+    names = {os.path.basename(each) for each in others.files}
     nearest_files = nearest_names(file, names) or sorted(names)[:3]
     hint = f"; nearest: {', '.join(nearest_files)}" if nearest_files else ""
     raise NoSuchFunction(f"{shown}: none of its code is of {file}{hint}")

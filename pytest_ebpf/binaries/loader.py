@@ -96,7 +96,7 @@ def find_library(
         return soname if _fits(soname, root, machine) else None
     environ = environ if environ is not None else {}
     dynamic = program.dynamic() if program is not None else {}
-    where = os.path.dirname(program.shown) if program is not None else ""  # noqa: PTH120 - of any bytes
+    where = os.path.dirname(program.shown) if program is not None else ""
     run_path = _folders(program, dynamic, _DT_RUNPATH, where, machine)
     path = [] if run_path else _folders(program, dynamic, _DT_RPATH, where, machine)
     from_environment = [
@@ -124,7 +124,7 @@ def _expanded(folder: str, origin: str, machine: str) -> str:
     """Expand what ld.so(8) calls dynamic string tokens."""
     lib = f"lib/{_TRIPLETS.get(machine, '')}"
     platform = {"x86-64": "x86_64", "i386": "i686"}.get(machine, machine)
-    for token, value in (("ORIGIN", os.path.abspath(origin)), ("LIB", lib), ("PLATFORM", platform)):  # noqa: PTH100
+    for token, value in (("ORIGIN", os.path.abspath(origin)), ("LIB", lib), ("PLATFORM", platform)):
         folder = re.sub(rf"\$(?:{token}\b|\{{{token}\}})", value.replace("\\", r"\\"), folder)
     return folder
 

@@ -50,13 +50,13 @@ def locate(
     if "/" in text or not isinstance(target, str):
         path = _from(text, cwd, pid)
         real = path if root == "/" else inside(root, path)
-        open_regular(real, text if path == text else f"{text} (from {os.path.dirname(path)})").close()  # noqa: PTH120
+        open_regular(real, text if path == text else f"{text} (from {os.path.dirname(path)})").close()
         return Path(real)
     if pid is not None and is_library_name(text):
         try:
             return Path(mapped_file(pid, text)[0])
         except NoSuchFile:
-            program: Elf | None = Elf.open(f"/proc/{pid}/exe", os.readlink(f"/proc/{pid}/exe"))  # noqa: PTH115
+            program: Elf | None = Elf.open(f"/proc/{pid}/exe", os.readlink(f"/proc/{pid}/exe"))
     else:
         program = None
     found = _program(text, root, environ) or _library(text, root, environ, program)
@@ -69,8 +69,8 @@ def _from(text: str, cwd: str | os.PathLike[str] | None, pid: int | None) -> str
     if text.startswith("/"):
         return text
     if cwd is None and pid is not None:
-        cwd = os.readlink(f"/proc/{pid}/cwd")  # noqa: PTH115 - as it is, of any bytes
-    folder = os.getcwd() if cwd is None else os.fspath(cwd)  # noqa: PTH109 - likewise
+        cwd = os.readlink(f"/proc/{pid}/cwd")
+    folder = os.getcwd() if cwd is None else os.fspath(cwd)
     return os.path.normpath(f"{folder}/{text}")
 
 
@@ -79,8 +79,8 @@ def _program(name: str, root: str, environ: Mapping[str, str]) -> str | None:
     for folder in environ.get("PATH", _DEFAULT_PATH).split(":"):
         path = f"{folder or '.'}/{name}"
         real = inside(root, path) if path.startswith("/") else path
-        if os.path.isfile(real) and os.access(real, os.X_OK):  # noqa: PTH113 - of any bytes
-            return os.path.abspath(path)  # noqa: PTH100 - likewise
+        if os.path.isfile(real) and os.access(real, os.X_OK):
+            return os.path.abspath(path)
     return None
 
 
@@ -98,7 +98,7 @@ def _library(name: str, root: str, environ: Mapping[str, str], program: Elf | No
     for soname in sonames:
         found = find_library(soname, machine=machine, root=root, environ=environ, program=program)
         if found is not None:
-            return os.path.abspath(found)  # noqa: PTH100 - of any bytes
+            return os.path.abspath(found)
     return None
 
 
@@ -115,8 +115,8 @@ def _not_found(name: str, root: str, cwd: str | os.PathLike[str] | None, environ
         nearest = nearest_names(name, known)
         hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
         text = f"{name}: no such library where the loader looks, nor program in PATH ({path}){hint}"
-    beside = os.path.join(cwd or "", name)  # noqa: PTH118 - of any bytes
-    if os.path.isfile(beside):  # noqa: PTH113 - likewise
+    beside = os.path.join(cwd or "", name)
+    if os.path.isfile(beside):
         return NoSuchFile(f"{text}; there is ./{name}: write that")
     return NoSuchFile(f"{text}; write the path of a file with a slash, such as ./{name}")
 

@@ -53,8 +53,8 @@ def root_of(pid: int) -> str:
     own = "/proc/self"
     theirs = f"/proc/{pid}"
     try:
-        same = os.path.samestat(os.stat(f"{own}/root"), os.stat(f"{theirs}/root"))  # noqa: PTH116 - links of /proc
-        same = same and os.readlink(f"{own}/ns/mnt") == os.readlink(f"{theirs}/ns/mnt")  # noqa: PTH115 - likewise
+        same = os.path.samestat(os.stat(f"{own}/root"), os.stat(f"{theirs}/root"))
+        same = same and os.readlink(f"{own}/ns/mnt") == os.readlink(f"{theirs}/ns/mnt")
     except OSError as error:
         raise _unreadable(pid, error) from error
     return "/" if same else f"{theirs}/root"
@@ -75,8 +75,8 @@ def mapped_file(pid: int, name: str | None = None) -> tuple[str, str, str]:
     root = root_of(pid)
     try:
         if name is None:
-            path = os.readlink(f"/proc/{pid}/exe")  # noqa: PTH115 - as it is, of any bytes
-            inode = os.stat(f"/proc/{pid}/exe").st_ino  # noqa: PTH116 - likewise
+            path = os.readlink(f"/proc/{pid}/exe")
+            inode = os.stat(f"/proc/{pid}/exe").st_ino
             there = _there(root, path.removesuffix(_DELETED), inode)
             return there or f"/proc/{pid}/exe", f"{path} of process {pid}", root
         mappings = list(_mappings(pid))
@@ -84,7 +84,7 @@ def mapped_file(pid: int, name: str | None = None) -> tuple[str, str, str]:
         raise _unreadable(pid, error) from error
     found = _find(mappings, name, root)
     if found is None:
-        names = {os.path.basename(each.path) for each in mappings}  # noqa: PTH119 - of any bytes
+        names = {os.path.basename(each.path) for each in mappings}
         nearest = nearest_names(name, names) or sorted(each for each in names if ".so" in each)
         hint = f"; it has {', '.join(nearest)}" if nearest else "; it has no library: it is linked statically"
         raise NoSuchFile(f"process {pid}: it has mapped no library {name!r}{hint}")
@@ -94,7 +94,7 @@ def mapped_file(pid: int, name: str | None = None) -> tuple[str, str, str]:
         return there, shown, root
     link = f"/proc/{pid}/map_files/{found.range}"
     try:
-        os.stat(link)  # noqa: PTH116 - a link of /proc
+        os.stat(link)
     except OSError as error:
         raise NoSuchFile(
             f"{shown}: the file was replaced since, and only root may open the one that is mapped: start it again"
@@ -118,7 +118,7 @@ def _there(root: str, path: str, inode: int) -> str | None:
     """Return where a mapped file is, if the path still leads to it."""
     try:
         real = path if root == "/" else inside(root, path)
-        return real if os.stat(real).st_ino == inode else None  # noqa: PTH116 - of any bytes
+        return real if os.stat(real).st_ino == inode else None
     except (OSError, NoSuchFile):
         return None
 
@@ -127,7 +127,7 @@ def _find(mappings: list[_Mapping], name: str, root: str) -> _Mapping | None:
     if "/" in name:
         return next((each for each in mappings if each.path.removesuffix(_DELETED) == name), None)
     for each in mappings:
-        if same_library(name, os.path.basename(each.path.removesuffix(_DELETED))):  # noqa: PTH119 - of any bytes
+        if same_library(name, os.path.basename(each.path.removesuffix(_DELETED))):
             return each
     # The file may be called otherwise than the library calls itself.
     for each in mappings:

@@ -32,7 +32,7 @@ def inside(root: str, path: str) -> str:
             continue
         here = "/".join((root, *done, part))
         try:
-            target = os.readlink(here)  # noqa: PTH115 - as it is, of any bytes
+            target = os.readlink(here)
         except OSError:
             done.append(part)
             continue

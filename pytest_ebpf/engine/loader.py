@@ -33,6 +33,8 @@ _WAKE_FRACTION = 4
 _ENTRY = "syscall__sys_enter"
 """Not attached before a session wants system calls: all programs of the machine pay for it."""
 _MAX_PASSES = 1000
+_FORMAT_MOST = 3500
+"""Letters; a message of the broker's has 4096 bytes."""
 
 
 @dataclass(slots=True)
@@ -202,9 +204,9 @@ class Engine:
         Raises:
             BrokerError: There is none of that name, or the kernel does not say.
         """
-        from pytest_ebpf.engine.kernel_attaching import format_of  # noqa: PLC0415 - a run without probes pays nothing
+        from pytest_ebpf.engine.tracefs import fields_of  # noqa: PLC0415 - a run without probes pays nothing
 
-        return format_of(self._lib, tracepoint)
+        return fields_of(self._lib, tracepoint)[:_FORMAT_MOST]
 
     def open_session(self, pid: int, uid: int, *, confined: bool, ring_size: int, calls: bool = False) -> EngineSession:
         """Make a ring and a control page, and enter a process with all that descends from it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.probes.spec import Place
 
-__all__ = ["Asked", "Probes"]
+__all__ = ["Asked", "Probes", "check_room"]
 
 _SHARED = ("members", "slots", "rings", "controls")
 """Maps of the first object that the second one uses too."""
@@ -29,14 +30,16 @@ _UPROBES = "probes"
 _KERNEL = "kernel_probes"
 """Objects."""
 _PROGRAMS = {
+    "uprobe": ("probe__enter", "probe__leave"),
     "tracepoint": ("probe__tracepoint",),
     "raw_tracepoint": ("probe__raw",),
     "kprobe": ("probe__kernel_enter", "probe__kernel_leave"),
 }
-"""Of the kernel's own kinds."""
+"""By kind of probe: of an entry, and of a return if it has one."""
 _OF_TASK = ("probe__of_task0", "probe__of_task1", "probe__of_task2", "probe__of_task3")
-_ONE, _MANY = ("probe__enter", "probe__leave"), ("probe__enter_many", "probe__leave_many")
 _TRACEPOINTS = ("tracepoint", "raw_tracepoint")
+_RESERVED = 128
+"""Descriptors that are left for sessions."""
 _UPROBE_MULTI = 48
 """``BPF_TRACE_UPROBE_MULTI`` of ``linux/bpf.h``, kernel 6.6."""
 
@@ -101,6 +104,7 @@ class Probes:
         """Which programs are loaded, and in what: by kind of probe; of tracepoints by id. Each of those has its own:
         the kernel takes no program twice at one tracepoint, and gives it at a raw one no cookie before 6.10."""
         self._many = False
+        """Whether the kernel attaches a uprobe at many places at once; known when its programs are loaded."""
         self._attached: dict[int, _Attached] = {}
         """By id. Those without a holder are being detached."""
         self._last = 0
@@ -122,6 +126,8 @@ class Probes:
                 return number, True
         number = self._free_number()
         object_ = self._loaded(asked, number)
+        if asked.kind == "uprobe" and not self._many:
+            check_room(len(asked.places), len(os.listdir("/proc/self/fd")), returns=asked.returns)  # noqa: PTH208 - names
         self._update_spec(number, stamped(asked.spec, number, root=asked.root))
         attached = _Attached(key, holders={session})
         self._attached[number] = attached
@@ -194,9 +200,7 @@ class Probes:
 
     def _names(self, asked: Asked) -> tuple[str, ...]:
         """Return the programs of a probe: of an entry, and of a return if it has one."""
-        if asked.task is not None:
-            return (_OF_TASK[asked.task],)
-        return _PROGRAMS.get(asked.kind) or (_MANY if self._many else _ONE)
+        return _PROGRAMS[asked.kind] if asked.task is None else (_OF_TASK[asked.task],)
 
     def _loaded(self, asked: Asked, number: int) -> Loading:
         kind, own = asked.kind, asked.kind in _TRACEPOINTS
@@ -226,7 +230,7 @@ class Probes:
             self._lib.bpf_map__reuse_fd(object_.map_objects[name], descriptor)
         for name, program in object_.programs.items():
             self._lib.bpf_program__set_autoload(program, name in names)
-            if name in _MANY:
+            if self._many and asked.kind == "uprobe":
                 self._lib.bpf_program__set_expected_attach_type(program, _UPROBE_MULTI)
         if asked.task is not None:
             self._lib.bpf_program__set_attach_target(object_.programs[names[0]], 0, asked.name.encode())
@@ -301,6 +305,31 @@ def _not_loaded(asked: Asked, failure: LoadError) -> BrokerError:
         f"this kernel ({os.uname().release}) cannot run the programs of a {asked.kind}\n"
         f"  needs   {_NEEDS[asked.kind]}\n"
         f"  lacks   what libbpf and the verifier say ({failure}):\n" + "\n".join(verdict)
+    )
+
+
+def check_room(places: int, used: int, *, returns: bool) -> None:
+    """Make sure that there are descriptors for a kernel that attaches to one place at a time: an event and a link.
+
+    Args:
+        places: That are asked for.
+        used: Descriptors that are open.
+        returns: Whether the return is probed as well.
+
+    Raises:
+        BrokerError: There are not. Half of them attached would have to be detached again, a tenth of a second each.
+    """
+    each = 2 * (1 + returns)
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    fit = max(limit - used - _RESERVED, 0) // each
+    if places <= fit:
+        return
+    raise BrokerError(
+        f"{places:,} places need {places * each:,} descriptors on this kernel ({os.uname().release}), which attaches to"
+        f" one place at a time, and the broker may have {limit:,} open\n"
+        "  needs   kernel 6.6 or later, which attaches to all of them at once\n"
+        f"  try     a pattern that names {fit:,} functions at most; or a higher hard limit where the broker is started:"
+        f" ulimit -Hn {1 << (places * each + used + _RESERVED).bit_length()}"
     )
 
 

@@ -74,19 +74,7 @@ class FunctionAssertions:
     ) -> Probe:
         """Record the calls of a function in an executable or a library, from now to the window's end.
 
-        Args:
-            target: Its path; its name, as a shell or the loader finds it; a process that runs it (its pid, its
-                ``Popen``); a process and the name of a library that it has; or all in one text:
-                ``"./exp:accept_exp"``.
-            function: Its name, also a demangled one; a pattern; an address (``"0x1139"``); or ``"file.c:17"``.
-            types: Of its arguments in their order, as of ctypes; ``...``: what the debug information says.
-            where: What must hold of the values for a call to count, such as ``"size > 1_000_000"``: the kernel
-                compares.
-            every: One call in so many is recorded.
-            limit: How many are recorded in the window at most.
-            stack: Whether to record from where it was called.
-            returns: Whether to record the return (True), and what is returned (a type).
-            values: What to read, by name: a type for the next argument, or a text (``"s32@arg0+4"``).
+        The parameters are those of `pytest_ebpf.uprobe`, which says what each is.
 
         Returns:
             The calls: a sequence that grows.
@@ -111,35 +99,26 @@ class FunctionAssertions:
         stack: bool = False,
         **values: Any,
     ) -> Probe:
-        """Record the hits of a static probe (USDT) of an executable or a library; otherwise as `uprobe`.
-
-        Args:
-            target: As of `uprobe`; or all in one text: ``"usdt:/usr/bin/python3:python:gc__start"``.
-            provider: Of the probe; ``"*"``: any.
-            name: Of the probe, or a pattern.
-            types: As of `uprobe`: ``"str"`` for an argument that is the address of a text.
-            where: As of `uprobe`.
-            every: As of `uprobe`.
-            limit: As of `uprobe`.
-            stack: As of `uprobe`.
-            values: As of `uprobe`.
-        """
+        """Record the hits of a static probe (USDT), as `pytest_ebpf.usdt` says; otherwise as `uprobe`."""
         options: dict[str, Any] = {"where": where, "every": every, "limit": limit, "stack": stack}
         return self.probe(asking.usdt(target, *_given(provider, name), *types, **options, **values))
 
     def tracepoint(
-        self, name: str, /, *, where: str | None = None, every: int = 1, limit: int | None = None, **values: Any
+        self,
+        name: str,
+        /,
+        *,
+        where: str | None = None,
+        every: int = 1,
+        limit: int | None = None,
+        task: Any = None,
+        **values: Any,
     ) -> Probe:
-        """Record a tracepoint of the kernel, as processes of the test pass it; otherwise as `uprobe`.
+        """Record a tracepoint of the kernel, as `pytest_ebpf.tracepoint` says; otherwise as `uprobe`.
 
-        Args:
-            name: With its category: ``"sched:sched_process_exit"``.
-            where: As of `uprobe`.
-            every: As of `uprobe`.
-            limit: As of `uprobe`.
-            values: Fields, each as ``...``, if not all are meant; or texts.
+        Only as processes of the test pass it, or, with `task`, as it concerns them.
         """
-        return self.probe(asking.tracepoint(name, where=where, every=every, limit=limit, **values))
+        return self.probe(asking.tracepoint(name, where=where, every=every, limit=limit, task=task, **values))
 
     def kernel_function(
         self,
@@ -152,19 +131,29 @@ class FunctionAssertions:
         returns: Any = None,
         **values: Any,
     ) -> Probe:
-        """Record the calls of a function of the kernel, by processes of the test; otherwise as `uprobe`.
+        """Record the calls of a function of the kernel, as `pytest_ebpf.kernel_function` says; otherwise as `uprobe`.
 
-        Args:
-            name: As in ``/proc/kallsyms``.
-            types: As of `uprobe`; what is not said, the kernel's type information (BTF) says.
-            where: As of `uprobe`.
-            every: As of `uprobe`.
-            limit: As of `uprobe`.
-            returns: As of `uprobe`.
-            values: As of `uprobe`.
+        Only the calls by processes of the test.
         """
         options: dict[str, Any] = {"where": where, "every": every, "limit": limit, "returns": returns}
         return self.probe(asking.kernel_function(name, *types, **options, **values))
+
+    def python_frames(self, target: Any, /) -> None:
+        """Record which Python functions run, from now to the window's end, so that calls have a `python_stack`.
+
+        Each line of Python costs a record: ask for it where few run.
+
+        Args:
+            target: A Python interpreter with static probes (USDT), as of `usdt`.
+
+        Raises:
+            UsageError: It has none.
+            BrokerError: They cannot be attached.
+        """
+        from pytest_ebpf.functions.python_frames import probes  # noqa: PLC0415 - only of who asks
+
+        for wanted in probes(target):
+            self.probe(wanted)
 
     @property
     def functions(self) -> FunctionSequence:

@@ -61,6 +61,8 @@ class FunctionClaim(Claim["FunctionCall"]):
 
     __slots__ = ("_scope",)
 
+    query: FunctionQuery
+
     noun = "function call"
     plural = "function calls"
 
@@ -119,7 +121,6 @@ class FunctionClaim(Claim["FunctionCall"]):
                     )
 
     def _names(self, function: str) -> bool:
-        assert isinstance(self.query, FunctionQuery)  # noqa: S101 - as it was made
         return self.query.goes_by(function)
 
     def gaps(self, *, negative: bool) -> tuple[Gap, ...]:
@@ -130,7 +131,6 @@ class FunctionClaim(Claim["FunctionCall"]):
         """
         gaps = self._scope.gaps(self.window)
         if negative and not gaps:
-            assert isinstance(self.query, FunctionQuery)  # noqa: S101 - as it was made
             check_somebody(self.query.who)
         return gaps
 

@@ -101,6 +101,8 @@ class Definition:
     """Finds the functions that its pattern matches and that cannot be probed."""
     clones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By function, the copies of it that the compiler made, and that are not probed."""
+    task: int | None = None
+    """Which argument of a tracepoint is the task that it is told of; None: the one that passes it is."""
 
     @functools.cached_property
     def inlined(self) -> Mapping[str, int]:

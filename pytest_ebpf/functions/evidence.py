@@ -67,6 +67,8 @@ class Scope(NamedTuple):
             )
         yield from _missed(arming)
         yield from filtered.gaps(arming)
+        if not self.allow_inlined:
+            yield from _elsewhere(arming)
         if not arming.definition.path:
             return
         if arming.replaced:
@@ -74,8 +76,6 @@ class Scope(NamedTuple):
                 f"{arming.definition.shown} is no longer the file that the probe is on: another one took its place",
                 "ask for the probe when the file is made",
             )
-        if not self.allow_inlined:
-            yield from _elsewhere(arming)
         if not self.allow_unmapped:
             yield from reach.gaps(arming, window)
 
@@ -108,9 +108,10 @@ def _elsewhere(arming: Arming) -> Iterator[Gap]:
         )
     yield from _chosen_at_run_time(arming)
     for name, clones in arming.definition.clones.items():
+        wider = f"ask for {name}*, or " if arming.definition.path else ""
         yield Gap(
             f"the compiler made copies of {name}, which may be called in its stead: {', '.join(clones)}",
-            f"ask for {name}*, or allow_inlined=True if those calls are of no matter",
+            f"{wider}allow_inlined=True if those calls are of no matter",
         )
 
 
@@ -118,11 +119,12 @@ def _chosen_at_run_time(arming: Arming) -> Iterator[Gap]:
     if names := arming.definition.left_out:
         yield Gap(
             f"{arming.definition.wanted.function} matches functions that are chosen at run time and have no probe:"
-            f" {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",  # noqa: PLR2004
+            f" {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",  # noqa: PLR2004 - as `[:5]`
             "name the functions that are meant",
         )
 
 
 def _sees_the_same(other: Arming, arming: Arming) -> bool:
     one, two = other.definition, arming.definition
-    return one.path == two.path and one.kind == two.kind and set(one.functions) >= set(two.functions)
+    where = (one.path, one.kind, one.task) == (two.path, two.kind, two.task)
+    return where and set(one.functions) >= set(two.functions)

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.errors import UsageError
 from pytest_ebpf.functions.definition import Definition
 from pytest_ebpf.functions.planning import planned
 from pytest_ebpf.functions.reading import Reads, reads_of
 from pytest_ebpf.matching import show
+from pytest_ebpf.probes import kallsyms
 from pytest_ebpf.probes.btf_types import kernel_btf
 from pytest_ebpf.probes.machines import machine
 from pytest_ebpf.probes.text_types import Anchor, Text, is_text, parse_text
 from pytest_ebpf.probes.types import Array, Character, Chars, Integer, Opaque, PointerTo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_ebpf.functions.wanted import Wanted
     from pytest_ebpf.probes.planner import Asked
     from pytest_ebpf.probes.types import Type
 
-__all__ = ["kernel_function", "raw_tracepoint", "tracepoint"]
+__all__ = ["fields", "kernel_function", "raw_tracepoint", "tracepoint"]
 
 _FIELD = re.compile(r"\s*field:(.+?)\b(\w+)(?:\[(\d*)\])?;\s*offset:(\d+);\s*size:(\d+);\s*signed:(\d);")
 _WORD = 8
 _PATH = 4096  # PATH_MAX: most of these texts are paths
 _COMMON = "common_"
+_TASK = re.compile(r"(const )?struct task_struct \*")
+_TASKS = 4
+"""Arguments that can be the task that a tracepoint is about: there is a program for each."""
+_BEFORE_MEMBERSHIP = "task_newtask"
+"""Passed before the new thread is anybody's: it becomes the test's at ``sched_process_fork``
+(``copy_process()`` and ``kernel_clone()``, kernel/fork.c)."""
 
 
 def tracepoint(wanted: Wanted, format_of: Callable[[str], str]) -> Definition:
@@ -42,12 +49,18 @@ def tracepoint(wanted: Wanted, format_of: Callable[[str], str]) -> Definition:
         UsageError: It has no such field.
         BrokerError: The kernel has no such tracepoint.
     """
-    known: dict[str, Asked] = {}
-    for line in format_of(f"{wanted.provider}:{wanted.function}").splitlines():
-        match = _FIELD.match(line)
-        if match is not None and not match[2].startswith(_COMMON):
-            known[match[2]] = _field(match)
-    return _defined(wanted, _chosen(wanted, known))
+    if wanted.task is not None:
+        raise UsageError(
+            f"{wanted}: task={wanted.task!r} is an argument of the kernel's, and the record of a tracepoint has none:"
+            f" ask for 'raw_tracepoint:{wanted.function}', which has the arguments"
+        )
+    return _defined(wanted, _chosen(wanted, fields(format_of(f"{wanted.provider}:{wanted.function}"))))
+
+
+def fields(lines: str) -> dict[str, Text]:
+    """Return what reads each field of a tracepoint's record, by the lines of its format; without what all have."""
+    matches = filter(None, map(_FIELD.match, lines.splitlines()))
+    return {match[2]: _field(match) for match in matches if not match[2].startswith(_COMMON)}
 
 
 def _field(match: re.Match[str]) -> Text:
@@ -88,17 +101,65 @@ def raw_tracepoint(wanted: Wanted) -> Definition:
     known: dict[str, Asked] = {
         name or f"arg{place}": _in_context(name, kind, _WORD * place) for place, (name, kind) in enumerate(arguments)
     }
-    return _defined(wanted, _chosen(wanted, known))
+    task = None if wanted.task is None else _task_of(wanted, arguments)
+    reads = _chosen(wanted, known)
+    if task is not None:
+        _refuse_programs_memory(wanted, reads)
+    return _defined(wanted, reads, task=task)
+
+
+def _task_of(wanted: Wanted, arguments: Sequence[tuple[str, Type]]) -> int:
+    """Return the place of the argument that is the task."""
+    names = [name or f"arg{place}" for place, (name, _) in enumerate(arguments)]
+    tasks = {
+        name: place
+        for place, (name, (_, kind)) in enumerate(zip(names, arguments, strict=True))
+        if isinstance(kind, PointerTo) and _TASK.fullmatch(kind.name)
+    }
+    place = tasks.get(wanted.task)
+    if place is None:
+        what = "no argument of it" if wanted.task not in names else "no struct task_struct *"
+        near = difflib.get_close_matches(wanted.task, tasks, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        there = f"tasks are: {', '.join(tasks)}" if tasks else "it has no task: ask for it without task="
+        raise UsageError(f"{wanted}: task={wanted.task!r} is {what}{hint} ({there})")
+    if place >= _TASKS:
+        raise UsageError(f"{wanted}: task={wanted.task!r} is argument {place}, and one of 0 to {_TASKS - 1} can be it")
+    if wanted.function == _BEFORE_MEMBERSHIP:
+        raise UsageError(
+            f"{wanted}: the new task is not yet known as the test's there, and nothing would be told: ask for it"
+            " without task=, or for raw_tracepoint:sched_process_fork"
+        )
+    return place
+
+
+def _refuse_programs_memory(wanted: Wanted, reads: Reads) -> None:
+    """Refuse what lies in a program's memory: it would be that of the program that happens to run."""
+    for name, asked in reads.values.items():
+        if isinstance(asked, Text) and asked.user:
+            raise UsageError(
+                f"{wanted}: {name}={asked.text!r} is in the memory of a program, and with task= another program may be"
+                " running: ask for it without task="
+            )
 
 
 def kernel_function(wanted: Wanted) -> Definition:
     """Find a function of the kernel, whose arguments BTF tells.
 
     Raises:
-        UsageError: The kernel has no such function, or it no such argument.
+        UsageError: The kernel has no such function, or several, or it no such argument.
         Unavailable: The kernel tells no types.
     """
-    return _defined(wanted, reads_of(wanted, machine(), lambda: kernel_btf().signature(wanted.function)))
+    reads = reads_of(wanted, machine(), lambda: kernel_btf().signature(wanted.function))
+    known = kallsyms.functions()
+    if known[wanted.function] > 1:
+        # Before 6.7 it takes one of them and does not say so (b022f0c7e404).
+        raise UsageError(
+            f"{wanted}: the kernel has {known[wanted.function]} functions of that name, and a probe would see the calls"
+            " of one: probe what calls them"
+        )
+    copies = kallsyms.copies_of(wanted.function, known)
+    return _defined(wanted, reads, clones={wanted.function: copies} if copies else {})
 
 
 def _in_context(name: str, kind: Type, offset: int) -> Text:
@@ -125,6 +186,6 @@ def _chosen(wanted: Wanted, known: Mapping[str, Asked]) -> Reads:
     return Reads(values or known, None)
 
 
-def _defined(wanted: Wanted, reads: Reads) -> Definition:
+def _defined(wanted: Wanted, reads: Reads, **more: Any) -> Definition:
     group = planned(wanted, reads, (), (wanted.function,), machine(), kernel=True)
-    return Definition(wanted=wanted, shown=str(wanted), groups=(group,))
+    return Definition(wanted=wanted, shown=str(wanted), groups=(group,), **more)

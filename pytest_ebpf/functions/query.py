@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf._values import Gap, Verdict
 from pytest_ebpf.errors import UsageError
-from pytest_ebpf.explanations import Difference, Explanation, guarded
+from pytest_ebpf.explanations import Difference, Explanation
 from pytest_ebpf.functions.criteria import criterion
 from pytest_ebpf.matching import Glob, compare, glob, is_plain, is_predicate, is_wildcard, show
 from pytest_ebpf.names import similarity_of
+from pytest_ebpf.syscalls.conditions import Conditions
 from pytest_ebpf.syscalls.who import Who, show_process, who
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.functions.arming import Arming
     from pytest_ebpf.functions.call import FunctionCall
-    from pytest_ebpf.functions.criteria import Criterion
     from pytest_ebpf.window import Window
 
 __all__ = ["FunctionQuery", "named"]
@@ -49,7 +49,7 @@ class FunctionQuery:
         Raises:
             UsageError: What is asked cannot be.
         """
-        self._predicate: Callable[[FunctionCall], object] | None = None
+        predicate: Callable[[FunctionCall], object] | None = None
         self._named: Callable[[str], bool] | None = None
         self._wanted = ""
         texts = [
@@ -63,7 +63,7 @@ class FunctionQuery:
                 self._wanted = texts[0]
                 groups = [group for group in groups if any(map(self._named, group.functions))]
             elif not is_plain(subject) and is_predicate(subject):
-                self._predicate = subject
+                predicate = subject
             else:
                 raise UsageError(f"functions are asked for by a name, a pattern or a predicate, not {subject!r}")
         self.asked = ", ".join(texts)
@@ -75,8 +75,7 @@ class FunctionQuery:
         about = self._wanted or ", ".join(dict.fromkeys(name for group in groups for name in group.functions)) or "it"
         made = [criterion(name, value, groups, about) for name, value in rest.items()]
         made += [criterion(name, value, groups, about, argument=True) for name, value in arguments.items()]
-        # The author's code should see only what the rest lets through.
-        self._criteria: list[Criterion] = sorted(made, key=lambda each: each.late)
+        self._conditions = Conditions(self.who, made, predicate)
 
     def goes_by(self, function: str) -> bool:
         """Whether a function is among those that are asked for by their names."""
@@ -90,27 +89,12 @@ class FunctionQuery:
         """Tell whether a call matches, asking predicates only of what the rest let through."""
         if self._named is not None and not self._named(item.function):
             return Verdict.NO
-        verdict = self._judge_asked(item)
-        for each in self._criteria:
-            if not verdict:
-                return verdict
-            verdict = min(verdict, each.judge(item))
-        if verdict and self._predicate is not None:
-            verdict = min(verdict, compare(self._predicate, item))
-        return verdict
+        return self._conditions.judge(item, min(self.judge_process(item), item.passed))
 
-    def _judge_asked(self, item: FunctionCall) -> Verdict:
-        """Tell whether it is a call that was asked for, by its process and by what the kernel filters for."""
-        return min(self._judge_process(item), item.passed)
-
-    def _judge_process(self, item: FunctionCall) -> Verdict:
-        if self.who is None:
-            return Verdict.YES
+    def judge_process(self, item: FunctionCall) -> Verdict:
+        """Tell whether a call is of the processes that are asked for."""
         raw = item.raw_call
-        for spans, verdict in ((self.who.sure, Verdict.YES), (self.who.doubtful, Verdict.UNKNOWN)):
-            if any(span[:2] == raw.process and span.from_ns <= raw.hit.time_ns < span.to_ns for span in spans):
-                return verdict
-        return Verdict.NO
+        return self._conditions.judge_who(raw.process, raw.hit.time_ns)
 
     def explain(self, item: FunctionCall) -> Explanation:
         """Tell by what a call differs."""
@@ -120,20 +104,5 @@ class FunctionQuery:
             result.similarity += similarity_of(self._wanted, [item.function])
         if item.passed is Verdict.UNKNOWN:
             result.gaps.append(("where", Gap("the kernel could not read what it compares")))
-        whose = self._judge_process(item)
-        if whose is Verdict.NO and self.who is not None:
-            result.differences.append(
-                Difference("process", self.who.asked.partition("=")[2], f"pid {item.process.raw('pid')}")
-            )
-        elif whose is Verdict.UNKNOWN:
-            result.gaps.append(("process", Gap("whether it goes by that name is not known")))
-        for each in self._criteria:
-            verdict = guarded(each.judge, item)
-            if verdict is Verdict.UNKNOWN:
-                result.gaps.append((each.field, each.gap(item)))
-            elif verdict is Verdict.NO:
-                result.differences.append(Difference(each.field, show(each.expected), each.show(item)))
-                result.similarity += each.similarity(item)
-        if self._predicate is not None and not guarded(compare, self._predicate, item):
-            result.differences.append(Difference(show(self._predicate), "true", "false"))
+        self._conditions.explain(item, self.judge_process(item), result)
         return result

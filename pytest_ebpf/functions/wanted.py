@@ -14,6 +14,8 @@ __all__ = ["KINDS", "Wanted", "kernel_function", "parse", "tracepoint", "uprobe"
 
 KINDS = ("uprobe", "usdt", "tracepoint", "raw_tracepoint", "kprobe")
 _OPTIONS = ("where", "every", "limit", "stack", "returns")
+_TASK = "task"
+"""Said of a tracepoint; a function may have an argument of that name."""
 _FORMS = {
     "uprobe": ("uprobe", False),
     "uretprobe": ("uprobe", True),
@@ -67,6 +69,8 @@ class Wanted:
     stack: bool = False
     returns: Any = None
     """Whether the return is recorded (True), or what is returned: a type."""
+    task: Any = None
+    """Of a tracepoint: the argument that is the task it is about, and whose it is; None: whose thread passes it."""
 
     def __post_init__(self) -> None:
         if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
@@ -179,15 +183,25 @@ def usdt(  # noqa: PLR0913 - each has its name
 
 
 def tracepoint(
-    name: str, /, *, where: str | None = None, every: int = 1, limit: int | None = None, **values: Any
+    name: str,
+    /,
+    *,
+    where: str | None = None,
+    every: int = 1,
+    limit: int | None = None,
+    task: Any = None,
+    **values: Any,
 ) -> Wanted:
     """Ask for a tracepoint of the kernel, such as ``"sched:sched_process_exit"``.
 
     Args:
-        name: With its category before it.
+        name: With its category before it; or ``"raw_tracepoint:sched_process_exit"``: its arguments, and not its
+            record.
         where: As of `uprobe`.
         every: As of `uprobe`.
         limit: As of `uprobe`.
+        task: Of a raw one, the name of the argument (a ``struct task_struct *``) whose passing it is, whichever
+            thread runs; else it is told of the thread that passes it. ``...``: a field that has this name.
         values: Fields, each as ``...``, if not all are meant; or texts.
 
     Raises:
@@ -196,7 +210,10 @@ def tracepoint(
     wanted = parse(name if name.partition(":")[0] in _FORMS else f"tracepoint:{name}")
     if wanted.kind != "raw_tracepoint":
         _check_kind(wanted, "tracepoint", name)
-    return _with(wanted, (), values, {"where": where, "every": every, "limit": limit})
+    options = {"where": where, "every": every, "limit": limit}
+    if task is not None:
+        values = {_TASK: task, **values}
+    return _with(wanted, (), *_task_apart(wanted, values, options))
 
 
 def kernel_function(
@@ -280,7 +297,7 @@ def parse(text: str) -> Wanted:
     wanted = _named(form, kind, name)
     if of_return:
         wanted = replace(wanted, returns=True)
-    return _with(wanted, (), *_settings(text, rest))
+    return _with(wanted, (), *_task_apart(wanted, *_settings(text, rest)))
 
 
 def _hint(form: str) -> str:
@@ -307,6 +324,16 @@ def _named(form: str, kind: str, name: str) -> Wanted:
     if not wanted.function or (kind == "tracepoint" and not wanted.provider) or wanted.target == "":
         raise UsageError(f"{form}:{name} is not whole: it is written as {_EXAMPLES[kind]!r}")
     return wanted
+
+
+def _task_apart(
+    wanted: Wanted, values: dict[str, Any], options: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tell the task that a tracepoint is about, which is a name, from a field that is called so."""
+    task = values.get(_TASK)
+    if wanted.kind not in {"tracepoint", "raw_tracepoint"} or not (isinstance(task, str) and task.isidentifier()):
+        return values, options
+    return {name: value for name, value in values.items() if name != _TASK}, {**options, _TASK: task}
 
 
 def _settings(text: str, words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:

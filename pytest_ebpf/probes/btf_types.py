@@ -120,9 +120,7 @@ class Btf:
         """
         found = self._find(_TYPEDEF, f"{_TRACE}{event}")
         if found is None:
-            names = [self._string(name) for kind, name in self._by_name if kind == _TYPEDEF]
-            events = [name.removeprefix(_TRACE) for name in names if name.startswith(_TRACE)]
-            near = difflib.get_close_matches(event, events, n=3)
+            near = difflib.get_close_matches(event, self.tracepoints(), n=3)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise UsageError(f"the kernel's BTF has no tracepoint {event!r}{hint}")
         # The typedef is a pointer to a function, whose arguments have no names; what calls the programs has them.
@@ -144,11 +142,23 @@ class Btf:
 
     def functions(self) -> list[str]:
         """Return the names of all functions."""
-        return [self._string(name) for kind, name in self._by_name if kind == _FUNC]
+        return [name for kind, name in self._index if kind == _FUNC]
+
+    def tracepoints(self) -> list[str]:
+        """Return the names of all tracepoints, without their systems."""
+        names = (name for kind, name in self._index if kind == _TYPEDEF)
+        return [name.removeprefix(_TRACE) for name in names if name.startswith(_TRACE)]
 
     # --- reading ---
 
+    @functools.cached_property
+    def _index(self) -> dict[tuple[int, str], int]:
+        """All that has a name: for who asks for many."""
+        return {(kind, self._string(name)): number for (kind, name), number in self._by_name.items()}
+
     def _find(self, kind: int, name: str) -> int | None:
+        if "_index" in vars(self):
+            return self._index.get((kind, name))
         # Several names may share a tail: one that is the tail of another begins within it.
         for match in re.finditer(re.escape(name.encode() + b"\0"), self._strings):
             if (kind, match.start()) in self._by_name:

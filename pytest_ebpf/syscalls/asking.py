@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf._values import Gap, Verdict
 from pytest_ebpf.errors import UsageError
-from pytest_ebpf.explanations import Difference, Explanation, guarded
-from pytest_ebpf.matching import compare, is_plain, is_predicate, show
+from pytest_ebpf.explanations import Difference, Explanation
+from pytest_ebpf.matching import is_plain, is_predicate, show
 from pytest_ebpf.names import similarity_of
+from pytest_ebpf.syscalls.conditions import Conditions
 from pytest_ebpf.syscalls.criteria import SocketCriterion, criterion
 from pytest_ebpf.syscalls.groups import Family
 from pytest_ebpf.syscalls.multiplexed import behind, multiplexers
@@ -97,10 +98,10 @@ class CallQuery:
         self.short = f"call({self.asked})" if criteria else self.asked
         """The same, as one of several."""
         self.window = window
-        self._predicate: Callable[[Syscall], object] | None = None
+        predicate: Callable[[Syscall], object] | None = None
         self.chosen: Chosen | None = None
         if subject is not None and not isinstance(subject, Family) and not is_plain(subject) and is_predicate(subject):
-            self._predicate = subject
+            predicate = subject
         elif subject is not None:
             self.chosen = chosen(subject)
             if not unrecorded:
@@ -117,13 +118,12 @@ class CallQuery:
         names = None if self.chosen is None else self.chosen.names
         made = [criterion(name, value, names, self._named()) for name, value in rest.items()]
         made += [criterion(name, value, names, self._named(), argument=True) for name, value in arguments.items()]
-        # The author's code should see only what the rest lets through.
-        self._criteria: list[Criterion] = sorted(_joined(made), key=lambda each: each.late)
+        self._conditions = Conditions(self.who, _joined(made), predicate)
 
     @property
     def plain(self) -> bool:
         """Whether nothing is asked but which calls, and whose."""
-        return not self._criteria and self._predicate is None
+        return self._conditions.only_whose
 
     def _named(self) -> str:
         return "a system call" if self.chosen is None else self.chosen.text
@@ -132,7 +132,7 @@ class CallQuery:
         asked, recorded = self.chosen, self.window.recorded
         missing = recorded.lacks(asked)
         if asked is not None and missing and (asked.exact or missing == asked.names):
-            names = ", ".join(sorted(missing)[:4]) + (", …" if len(missing) > 4 else "")  # noqa: PLR2004
+            names = ", ".join(sorted(missing)[:4]) + (", …" if len(missing) > 4 else "")  # noqa: PLR2004 - as `[:4]`
             raise UsageError(f"{names} is not recorded: {recorded.said}; record it, or ask for others")
 
     def judge(self, item: Syscall) -> Verdict:
@@ -149,27 +149,12 @@ class CallQuery:
 
     def judge_rest(self, item: Syscall, verdict: Verdict = Verdict.YES) -> Verdict:
         """Tell the same of a call of which it is known that it is one of these, by one of those."""
-        found = self._judge_criteria(item, verdict)
+        found = self._conditions.judge(item, verdict)
         return min(verdict, Verdict.UNKNOWN) if not found and self.stands_for_it(item) else found
 
-    def _judge_criteria(self, item: Syscall, verdict: Verdict) -> Verdict:
-        for each in self._criteria:
-            if not verdict:
-                return verdict
-            verdict = min(verdict, each.judge(item))
-        if verdict and self._predicate is not None:
-            verdict = min(verdict, compare(self._predicate, item))
-        return verdict
-
     def _judge_who(self, item: Syscall) -> Verdict:
-        if self.who is None:
-            return Verdict.YES
         raw = item.raw_call
-        for spans, verdict in ((self.who.sure, Verdict.YES), (self.who.doubtful, Verdict.UNKNOWN)):
-            for span in spans:
-                if span[:2] == (raw.host_pid, raw.start_ns) and span.from_ns <= raw.entered_ns < span.to_ns:
-                    return verdict
-        return Verdict.NO
+        return self._conditions.judge_who((raw.host_pid, raw.start_ns), raw.entered_ns)
 
     def explain(self, item: Syscall) -> Explanation:
         """Tell by what a call differs."""
@@ -183,19 +168,5 @@ class CallQuery:
             result.similarity += similarity_of(self.chosen.text, [item.name])
         else:
             result.similarity += 1
-        whose = self._judge_who(item)
-        if whose is Verdict.NO and self.who is not None:
-            actual = f"pid {item.process.raw('pid')}"
-            result.differences.append(Difference("process", self.who.asked.partition("=")[2], actual))
-        elif whose is Verdict.UNKNOWN:
-            result.gaps.append(("process", Gap("whether it goes by that name is not known")))
-        for each in self._criteria:
-            verdict = guarded(each.judge, item)
-            if verdict is Verdict.UNKNOWN:
-                result.gaps.append((each.field, each.gap(item)))
-            elif verdict is Verdict.NO:
-                result.differences.append(Difference(each.field, show(each.expected), each.show(item)))
-                result.similarity += each.similarity(item)
-        if self._predicate is not None and not guarded(compare, self._predicate, item):
-            result.differences.append(Difference(show(self._predicate), "true", "false"))
+        self._conditions.explain(item, self._judge_who(item), result)
         return result

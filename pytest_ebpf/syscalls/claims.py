@@ -46,6 +46,8 @@ class CallClaim(Claim[Syscall]):
 
     __slots__ = ("_scope",)
 
+    query: CallQuery
+
     noun = "system call"
     plural = "system calls"
 
@@ -77,12 +79,10 @@ class CallClaim(Claim[Syscall]):
     @property
     def short(self) -> str:
         """What is asked, as one of several."""
-        assert isinstance(self.query, CallQuery)  # noqa: S101 - as it was made
         return self.query.short
 
     def find(self) -> Found[Syscall]:
         """Judge all calls."""
-        assert isinstance(self.query, CallQuery)  # noqa: S101 - as it was made
         return search(self.pool, self.query)
 
     def gaps(self, *, negative: bool) -> tuple[Gap, ...]:
@@ -91,11 +91,9 @@ class CallClaim(Claim[Syscall]):
         Raises:
             UsageError: Nobody goes by the name whose calls it is about, so it would hold whatever happened.
         """
-        query = self.query
-        assert isinstance(query, CallQuery)  # noqa: S101 - as it was made
         gaps = self._scope.gaps(self.window, negative=negative)
         if negative and not gaps:
-            check_somebody(query.who)
+            check_somebody(self.query.who)
         return gaps
 
     def nearest(self, found: Found[Syscall]) -> list[str]:

@@ -14,7 +14,7 @@ from pytest_ebpf.errors import Unavailable, UsageError
 __all__ = ["headers", "prefixed", "read_from", "value"]
 
 # No pathlib, no difflib: a short run pays for their import.
-_path = os.path.join(os.path.dirname(__file__), "constants.txt")  # noqa: PTH118, PTH120
+_path = os.path.join(os.path.dirname(__file__), "constants.txt")  # noqa: PTH118, PTH120 - see above
 
 
 def read_from(path: str) -> None:
@@ -27,7 +27,7 @@ def read_from(path: str) -> None:
 def _sections() -> dict[str, str]:
     """Return each header's lines, unread: a run needs few of them."""
     try:
-        with open(_path, encoding="ascii") as file:  # noqa: PTH123
+        with open(_path, encoding="ascii") as file:  # noqa: PTH123 - likewise
             text = file.read()
     except OSError as error:
         raise Unavailable(

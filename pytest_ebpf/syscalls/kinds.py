@@ -222,7 +222,7 @@ class FileDescriptor(Kind):
 class Directory(FileDescriptor):
     """A descriptor from whose directory a path of the call starts, and the file of which the path resolves."""
 
-    def slot(self) -> None:  # type: ignore[override]
+    def slot(self) -> None:  # type: ignore[override]  # it has none of its own
         """Leave it to the path, which may be absolute and not need it; the prototype shares it."""
 
     def value(self, view: View) -> DirectoryDescriptor:

@@ -80,7 +80,7 @@ class CallSequence(Sequence[Syscall]):
         made._scope = scope
         return made
 
-    def where(  # type: ignore[override]
+    def where(  # type: ignore[override]  # an option, which the base takes for a criterion
         self, subject: Any = None, /, *, allow_io_uring: bool = False, **criteria: Any
     ) -> CallSequence:
         """Return those that match.

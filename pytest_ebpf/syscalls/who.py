@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pytest_ebpf._values import Gap
-    from pytest_ebpf.lives import Life
+    from pytest_ebpf.lives import Key, Life
     from pytest_ebpf.window import Window
 
 __all__ = ["Who", "show_process", "who"]
@@ -42,6 +42,14 @@ class Who(NamedTuple):
     def spans(self) -> tuple[Span, ...]:
         """All of them."""
         return (*self.sure, *self.doubtful)
+
+    def judge(self, process: Key, time_ns: int) -> Verdict:
+        """Tell whether what a process did at that time counts."""
+        for spans, verdict in ((self.sure, Verdict.YES), (self.doubtful, Verdict.UNKNOWN)):
+            for span in spans:
+                if span[:2] == process and span.from_ns <= time_ns < span.to_ns:
+                    return verdict
+        return Verdict.NO
 
 
 def who(window: Window, expected: Any, *, of_calls: bool = True) -> Who:

@@ -123,7 +123,7 @@ def test_what_a_program_inherits_is_known_to_it(tracing: Tracing, tmp_path: Path
 @pytest.mark.parametrize(("depth", "cut"), [(100, False), (200, True)])
 def test_a_path_of_many_folders_is_whole_or_says_that_it_is_cut(
     depth: int,
-    cut: bool,  # noqa: FBT001 - a parameter
+    cut: bool,
     tracing: Tracing,
     tmp_path: Path,
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from call_stream import DATA, tracing
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from call_stream import Call
 
 
-def _in(arg: int, size: int, **more: object) -> Capture:
-    return Capture("bytes", arg, size, **more)  # type: ignore[arg-type]
+def _in(arg: int, size: int, **more: Any) -> Capture:
+    return Capture("bytes", arg, size, **more)
 
 
-def _out(arg: int, size: int, **more: object) -> Capture:
-    return Capture("bytes", arg, size, at_exit=True, **more)  # type: ignore[arg-type]
+def _out(arg: int, size: int, **more: Any) -> Capture:
+    return Capture("bytes", arg, size, at_exit=True, **more)
 
 
-def _counted(arg: int, size: int, by: int, **more: object) -> Capture:
-    return Capture("bytes", arg, size, length="arg", length_arg=by, **more)  # type: ignore[arg-type]
+def _counted(arg: int, size: int, by: int, **more: Any) -> Capture:
+    return Capture("bytes", arg, size, length="arg", length_arg=by, **more)
 
 
-def _filled(arg: int, size: int, by: int, **more: object) -> Capture:
-    return Capture("bytes", arg, size, length="filled", length_arg=by, at_exit=True, **more)  # type: ignore[arg-type]
+def _filled(arg: int, size: int, by: int, **more: Any) -> Capture:
+    return Capture("bytes", arg, size, length="filled", length_arg=by, at_exit=True, **more)
 
 
-def _bits(arg: int, **more: object) -> Capture:
-    return Capture("bytes", arg, 1, length="bits", length_arg=0, **more)  # type: ignore[arg-type]
+def _bits(arg: int, **more: Any) -> Capture:
+    return Capture("bytes", arg, 1, length="bits", length_arg=0, **more)
 
 
 def _named(arg: int, by: int) -> Capture:

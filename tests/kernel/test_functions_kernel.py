@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from brokers import eventually
 from tiers import require_root
 
-from pytest_ebpf import BrokerError, UsageError
+from pytest_ebpf import BrokerError, TraceIncomplete, UsageError
 
 if TYPE_CHECKING:
     from pytest_ebpf import Trace
@@ -61,12 +64,101 @@ def test_several_probes_are_on_a_tracepoint_with_other_fields(ebpf_trace: Trace)
 
 
 def test_a_raw_tracepoint_has_its_arguments_and_what_they_point_to(ebpf_trace: Trace) -> None:
-    if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 10):
-        pytest.skip("raw tracepoints with a cookie need Linux 6.10")
     calls = ebpf_trace.probe("rawtracepoint:sched_process_exec")
     child = subprocess.Popen(["/bin/true"])
     child.wait()
     assert [(call.old_pid, call.process.pid) for call in calls] == [(child.pid, child.pid)]
+
+
+def test_a_signal_is_told_of_the_process_that_it_is_for(ebpf_trace: Trace) -> None:
+    signalled = ebpf_trace.tracepoint("raw_tracepoint:signal_generate", task="task", where=f"sig == {signal.SIGUSR1}")
+    sent = ebpf_trace.probe(f"raw_tracepoint:signal_generate where='sig == {signal.SIGUSR1}'")
+    with subprocess.Popen(["/bin/sleep", "60"]) as sleeping:
+        subprocess.run(["/bin/kill", "-USR1", str(sleeping.pid)], check=True)
+    assert [(call.process.pid, call.args["task"].pid) for call in signalled] == [(sleeping.pid, sleeping.pid)]
+    assert [call.process.comm for call in sent] == ["kill"]
+    ebpf_trace.assert_called(signalled, process=sleeping.pid, sig=signal.SIGUSR1, count=1)
+    ebpf_trace.assert_not_called(signalled, process="kill")
+    ebpf_trace.assert_not_called(sent, process=sleeping.pid)
+
+
+def test_a_thread_that_waits_is_told_of_when_another_wakes_it(ebpf_trace: Trace) -> None:
+    woken = ebpf_trace.probe("raw_tracepoint:sched_wakeup task=p")
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as cat:
+        assert cat.stdin
+        assert cat.stdout
+        for line in (b"first\n", b"second\n"):
+            cat.stdin.write(line)
+            assert cat.stdout.read(len(line)) == line
+            assert eventually(lambda: ") S " in Path(f"/proc/{cat.pid}/stat").read_text())
+    assert {call.p.pid for call in woken.where(process=cat.pid)} == {cat.pid}
+    assert {call.p.pid == call.host_tid for call in woken} == {True}
+
+
+def test_who_passes_a_tracepoint_says_nothing_of_whom_it_is_about(ebpf_trace: Trace) -> None:
+    ebpf_trace.tracepoint("raw_tracepoint:signal_generate", task="task", every=1000)
+    ebpf_trace.tracepoint("raw_tracepoint:signal_generate")
+    with subprocess.Popen(["/bin/sleep", "60"]) as sleeping:
+        subprocess.run(["/bin/kill", "-USR1", str(sleeping.pid)], check=True)
+    with pytest.raises(TraceIncomplete, match=r"of signal_generate were left out by every=1000"):
+        ebpf_trace.assert_not_called("signal_generate", sig=signal.SIGUSR2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "tracepoint:sched:sched_wakeup task=p",
+            (
+                "tracepoint:sched:sched_wakeup: task='p' is an argument of the kernel's, and the record of a tracepoint"
+                " has none: ask for 'raw_tracepoint:sched_wakeup', which has the arguments"
+            ),
+        ),
+        (
+            "raw_tracepoint:sched_switch task=nex",
+            (
+                "raw_tracepoint:sched_switch: task='nex' is no argument of it; did you mean 'next'? (tasks are: prev,"
+                " next)"
+            ),
+        ),
+        (
+            "raw_tracepoint:signal_generate task=sig",
+            "raw_tracepoint:signal_generate: task='sig' is no struct task_struct * (tasks are: task)",
+        ),
+        (
+            "raw_tracepoint:sys_enter task=regs",
+            (
+                "raw_tracepoint:sys_enter: task='regs' is no struct task_struct * (it has no task: ask for it without"
+                " task=)"
+            ),
+        ),
+        (
+            "raw_tracepoint:task_newtask task=task",
+            (
+                "raw_tracepoint:task_newtask: the new task is not yet known as the test's there, and nothing would be"
+                " told: ask for it without task=, or for raw_tracepoint:sched_process_fork"
+            ),
+        ),
+        (
+            "raw_tracepoint:sched_wakeup task=p first=user:u64@ctx->0",
+            (
+                "raw_tracepoint:sched_wakeup: first='user:u64@ctx->0' is in the memory of a program, and with task="
+                " another program may be running: ask for it without task="
+            ),
+        ),
+    ],
+)
+def test_a_task_that_cannot_be_told_of(ebpf_trace: Trace, text: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        ebpf_trace.probe(text)
+    assert str(caught.value) == message
+
+
+def test_a_new_thread_is_told_of_from_its_fork_on(ebpf_trace: Trace) -> None:
+    forked = ebpf_trace.tracepoint("raw_tracepoint:sched_process_fork", task="child")
+    children = [subprocess.run(["/bin/true"], check=True) for _ in range(3)]
+    assert len(forked) == len(children)
+    assert all(call.child.pid == call.host_tid for call in forked)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def told(value: Any) -> Any:
 
 
 def test_fields_of_random_structures_are_what_ctypes_reads(ebpf_trace: Trace, library: Path) -> None:
-    pick = random.Random(20)  # noqa: S311 - nothing is to be kept secret
+    pick = random.Random(20)
     take = ctypes.CDLL(str(library)).take
     take.argtypes = (ctypes.c_void_p, ctypes.c_long)
     kinds = [c_types.random_structure(pick) for _ in range(STRUCTURES)]

@@ -253,7 +253,7 @@ def test_this_plugin_makes_no_call_that_it_shows(tmp_path: Path, ebpf_trace: Tra
     assert len(before) > len(since_setup)  # the twin: there is something to see
 
     process = ebpf_trace.assert_spawned("sh")
-    process.argv, process.namespaces, process.exit_code, process.parent, process.cwd  # noqa: B018 - they are read
+    process.argv, process.namespaces, process.exit_code, process.parent, process.cwd
     assert [each.comm for each in process.walk()] == ["sh"]
     assert str(process) + repr(process.executions)
     assert len(ebpf_trace.events) == len([repr(each) for each in ebpf_trace.events])
@@ -277,7 +277,7 @@ def test_this_plugin_makes_no_call_that_it_shows(tmp_path: Path, ebpf_trace: Tra
             ask()
     with ebpf_trace.section("inner") as inner:
         assert not inner.syscalls
-    ebpf_trace.children_only  # noqa: B018 - it is read
+    ebpf_trace.children_only
     assert calls_of_the_test(ebpf_trace) == before
     (tmp_path / "x").touch()
     assert len(calls_of_the_test(ebpf_trace)) > len(before)

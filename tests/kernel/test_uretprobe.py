@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tiers import require_command
@@ -56,10 +56,10 @@ def test_a_program_under_a_filter_survives_or_the_danger_is_known(ebpf_trace: Tr
 
 def outcome(number: int, filtered: int) -> Callable[[object], bool | None]:
     """What children meet on a kernel: that of the call, and that of the call under a filter."""
-    found = {uretprobe._call: number, uretprobe._filter_and_call: filtered}
+    found: dict[Any, int] = {uretprobe._call: number, uretprobe._filter_and_call: filtered}
 
     def killed(act: object) -> bool | None:
-        return {signal.SIGILL: True, 0: False}.get(found[act])  # type: ignore[index]
+        return {signal.SIGILL: True, 0: False}.get(found[act])
 
     return killed
 
@@ -73,7 +73,7 @@ def outcome(number: int, filtered: int) -> Callable[[object], bool | None]:
         (signal.SIGILL, 99, False),  # no filter can be set: so nobody else has one
     ],
 )
-def test_what_children_meet_tells(monkeypatch: pytest.MonkeyPatch, number: int, filtered: int, expected: bool) -> None:  # noqa: FBT001
+def test_what_children_meet_tells(monkeypatch: pytest.MonkeyPatch, number: int, filtered: int, expected: bool) -> None:
     monkeypatch.setattr(uretprobe, "_killed_by_sigill", outcome(number, filtered))
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     assert uretprobe.filters_answer.__wrapped__() is expected

@@ -66,7 +66,7 @@ def test_a_changed_byte_leads_to_no_other_error_than_ours(tmp_path: Path, kind: 
     whole = path.read_bytes()
     headers = [*range(16, 64), *_section_headers(path)]
     places = [*headers, *_interesting(path)]
-    damage = random.Random(kind)  # noqa: S311 - the same each time
+    damage = random.Random(kind)
     refused = 0
     for _ in range(250):
         data = bytearray(whole)
@@ -106,7 +106,7 @@ def test_a_file_that_is_cut_off_leads_to_no_other_error_than_ours(tmp_path: Path
 
 
 def test_random_bytes_behind_the_magic_lead_to_no_other_error_than_ours(tmp_path: Path) -> None:
-    damage = random.Random(4)  # noqa: S311 - the same each time
+    damage = random.Random(4)
     path = tmp_path / "it"
     for _ in range(300):
         path.write_bytes(b"\x7fELF\x02\x01\x01" + damage.randbytes(damage.randrange(300)))
@@ -136,7 +136,7 @@ def test_damaged_section_headers_leave_what_is_mapped(tmp_path: Path) -> None:
 def test_a_damaged_library_cache_is_no_cache(tmp_path: Path) -> None:
     folder = tmp_path / "etc"
     folder.mkdir()
-    damage = random.Random(7)  # noqa: S311 - the same each time
+    damage = random.Random(7)
     for _ in range(200):
         data = b"glibc-ld.so.cache1.1" + damage.randbytes(damage.randrange(400))
         (folder / "ld.so.cache").write_bytes(data)

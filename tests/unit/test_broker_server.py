@@ -15,20 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import brokers
 import pytest
-from brokers import eventually, forked, gone, readable, session
+from brokers import eventually, forked, readable, session
 
 from pytest_ebpf.broker import protocol
 from pytest_ebpf.errors import BrokerDied, BrokerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[brokers.Broker]:
-    with brokers.running(tmp_path / "run") as broker:
-        assert broker.first_line == {"ready": str(broker.socket)}
-        yield broker
 
 
 @pytest.fixture
@@ -204,6 +197,19 @@ def test_a_forked_child_cannot_use_its_parents_connection(broker: brokers.Broker
         )
 
 
+def test_a_snapshot_of_calls_is_of_the_connections_own_session(broker: brokers.Broker, raw: socket.socket) -> None:
+    with session(broker) as (client, _, page), session(broker) as (_, _, other):
+        client.snapshot()
+        assert page.drain() == b"snapshot"
+        assert other.drain() == b""
+    assert ask(raw, {"op": "calls"})["error"] == "this connection has no session whose calls could be asked for"
+
+
+def test_calls_at_open_is_true_or_false(raw: socket.socket) -> None:
+    answer = ask(raw, {"op": "open", "version": protocol.VERSION, "ring": 4096, "calls": "all"})
+    assert answer["error"] == "calls is true or false, and you said 'all'"
+
+
 # What is not understood ----------------------------------------------------------------------------------
 
 
@@ -336,79 +342,3 @@ def test_a_broker_without_descriptors_left_goes_on_when_some_are_free_again(brok
         assert answers(broker)
         assert "accept: [Errno 24] Too many open files" in broker.log.read_text()
         assert eventually(lambda: descriptors(broker) == before)
-
-
-# The end -------------------------------------------------------------------------------------------------
-
-
-def test_the_owner_stops_the_broker_and_nothing_is_left(broker: brokers.Broker) -> None:
-    with contextlib.closing(broker.client()) as client:
-        client.stop()
-        assert not broker.run_directory.exists()
-    assert broker.process.wait(brokers.PATIENCE) == 0
-
-
-def test_the_broker_ends_with_its_owner_and_nothing_is_left(tmp_path: Path) -> None:
-    with (
-        forked(lambda: "up") as (owner, _),
-        brokers.running(tmp_path / "run", owner=owner) as broker,
-        session(broker) as (client, _, _),
-    ):
-        os.kill(owner, signal.SIGKILL)
-        assert broker.process.wait(brokers.PATIENCE) == 0
-        assert not broker.run_directory.exists()
-        with pytest.raises(BrokerDied):
-            client.status()
-
-
-def test_sigterm_ends_the_broker_and_nothing_is_left(broker: brokers.Broker) -> None:
-    broker.process.terminate()
-    assert broker.process.wait(brokers.PATIENCE) == 0
-    assert not broker.run_directory.exists()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_what_a_terminal_sends_does_not_end_the_broker(broker: brokers.Broker, number: signal.Signals) -> None:
-    broker.process.send_signal(number)
-    assert broker.sessions() == 0
-    assert Path(f"/proc/{broker.process.pid}/stat").read_text().split()[2] != "Z"
-
-
-def test_a_broker_that_is_killed_leaves_its_last_words_to_its_clients(broker: brokers.Broker) -> None:
-    with session(broker) as (client, _, _), contextlib.closing(broker.client()) as asking:
-        client.raise_if_dead()
-        broker.process.kill()
-        assert gone(broker.process.pid)
-        expected = (
-            f"pytest-ebpf: the broker died ({broker.socket})\n"
-            "  its last words:\n"
-            f"    pytest-ebpf broker: pid {broker.process.pid}, uid {os.geteuid()}, "
-            f"serves uid {os.geteuid()} for process {os.getpid()}"
-        )
-        with pytest.raises(BrokerDied) as caught:
-            client.raise_if_dead()
-        assert str(caught.value) == expected
-        with pytest.raises(BrokerDied) as caught:
-            asking.status()
-        assert str(caught.value) == expected
-
-
-def test_a_broker_for_an_owner_that_has_ended_does_not_start(tmp_path: Path) -> None:
-    with forked(lambda: "up") as (pid, _):
-        pass
-    with brokers.running(tmp_path / "run", owner=pid) as broker:
-        assert broker.first_line == {"error": "the broker cannot start: [Errno 3] No such process"}
-        assert broker.process.wait(brokers.PATIENCE) == 1
-
-
-def test_a_snapshot_of_calls_is_of_the_connections_own_session(broker: brokers.Broker, raw: socket.socket) -> None:
-    with session(broker) as (client, _, page), session(broker) as (_, _, other):
-        client.snapshot()
-        assert page.drain() == b"snapshot"
-        assert other.drain() == b""
-    assert ask(raw, {"op": "calls"})["error"] == "this connection has no session whose calls could be asked for"
-
-
-def test_calls_at_open_is_true_or_false(raw: socket.socket) -> None:
-    answer = ask(raw, {"op": "open", "version": protocol.VERSION, "ring": 4096, "calls": "all"})
-    assert answer["error"] == "calls is true or false, and you said 'all'"

@@ -15,18 +15,9 @@ from fake_broker import BROKEN, DRAINS, WAKE
 from pytest_ebpf.errors import BrokerDied, BrokerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from fake_broker import Page
 
     from pytest_ebpf.broker.client import Client, Opened
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[brokers.Broker]:
-    with brokers.running(tmp_path / "run") as broker:
-        yield broker
 
 
 def spilled(opened: Opened) -> bytes:

@@ -177,7 +177,7 @@ def test_a_named_value_is_still_the_number_it_was_and_equals_pythons_own() -> No
     assert enumset("signals").of(99).name is None
 
 
-@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])  # noqa: S301
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
 def test_a_copy_knows_the_names_too(again: Any) -> None:
     flags = again(flagset("ipc_flags").of(0o1600))
     assert (flags, str(flags), flags.names) == (0o1600, "IPC_CREAT|0600", ("IPC_CREAT",))

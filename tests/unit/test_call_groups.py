@@ -37,7 +37,7 @@ def test_every_member_of_a_family_is_a_call_of_some_machine() -> None:
 
 def test_a_family_that_does_not_exist_offers_the_nearest() -> None:
     with pytest.raises(AttributeError) as error:
-        family.openn  # noqa: B018
+        family.openn
     assert str(error.value) == "there is no family 'openn' of system calls; did you mean 'open'?"
     assert not hasattr(family, "zzz")
 

@@ -306,6 +306,6 @@ def test_a_million_calls_are_held_in_little_memory() -> None:
         store.take(one)
     assert store.memory / len(store) < 200
     shuffled = list(range(1000))
-    random.Random(7).shuffle(shuffled)  # noqa: S311 - the same order each time
+    random.Random(7).shuffle(shuffled)
     mixed = stored(b"".join(call("getppid", [turn], entered_ns=FIRST_NS + turn) for turn in shuffled))
     assert [mixed.call(index).args[0] for index in mixed.select(1, 1)] == list(range(1000))

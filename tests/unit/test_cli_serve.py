@@ -165,7 +165,7 @@ def test_a_broker_that_was_killed_makes_room_for_the_next(tmp_path: Path) -> Non
 def test_a_user_cannot_stop_an_administrators_broker(tmp_path: Path) -> None:
     require_root()
     tmp_path.chmod(0o755)
-    folder = Path("/tmp")  # noqa: S108 - where all users may go
+    folder = Path("/tmp")
     path = folder / f"pytest-ebpf-{os.getpid()}" / "socket"
     path.parent.mkdir()
     path.parent.chmod(0o755)

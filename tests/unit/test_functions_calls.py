@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from model_functions import FunctionWorld
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 INT = Integer(4, signed=True)
 
 
-def started(**options: object) -> tuple[FunctionWorld, Trace]:
-    world = FunctionWorld(**options)  # type: ignore[arg-type]
+def started(**options: Any) -> tuple[FunctionWorld, Trace]:
+    world = FunctionWorld(**options)
     return world, world.trace()
 
 

@@ -140,7 +140,7 @@ def test_another_file_of_that_name_is_named() -> None:
 
 
 @pytest.mark.parametrize(("protection", "inode", "found"), [(5, 4242, True), (1, 4242, False), (5, 43, False)])
-def test_a_library_that_was_mapped_to_be_executed(protection: int, inode: int, found: bool) -> None:  # noqa: FBT001
+def test_a_library_that_was_mapped_to_be_executed(protection: int, inode: int, found: bool) -> None:
     world, trace = asked(calls=True, path="/srv/libexp.so.1")
     program = world.exec(world.fork(world.root), "program", exe_inode=7)
     world.session.calls += file_record(3, "/srv/libexp.so.1", inode=inode, pid=program.pid)
@@ -158,6 +158,7 @@ def test_this_very_process_has_its_own_program() -> None:
     executable = Path("/proc/self/exe").stat()
     identity = Identity(executable.st_dev, executable.st_ino, executable.st_size, executable.st_mtime_ns)
     world = FunctionWorld(identity=identity, path=os.path.realpath("/proc/self/exe"))
+    # Of this world alone the test's own process is in /proc.
     world.history.pid_in_proc = lambda life: os.getpid() if life is world.history.root else 0  # type: ignore[method-assign]
     trace = world.trace()
     trace.uprobe("python3", "accept_exp")
@@ -201,6 +202,16 @@ def test_code_that_is_elsewhere_too() -> None:
         "          the compiler made copies of accept_exp, which may be called in its stead: accept_exp.constprop.0",
         "try       compile it with -fno-inline, or allow_inlined=True if those calls are of no matter",
         "          ask for accept_exp*, or allow_inlined=True if those calls are of no matter",
+    ]
+    trace.assert_not_called("accept_exp", allow_inlined=True)
+
+
+def test_copies_of_a_function_of_the_kernel() -> None:
+    world, trace = asked(path="", clones={"do_it": ("do_it.part.0",)})
+    world.exit(world.exp())
+    assert because(lambda: trace.assert_not_called("accept_exp")) == [
+        "because   the compiler made copies of do_it, which may be called in its stead: do_it.part.0",
+        "try       allow_inlined=True if those calls are of no matter",
     ]
     trace.assert_not_called("accept_exp", allow_inlined=True)
 

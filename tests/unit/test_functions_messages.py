@@ -167,7 +167,7 @@ def test_arguments_that_are_not_read() -> None:
 
 def test_what_is_no_probe() -> None:
     _, trace = build()
-    assert text_of(UsageError, lambda: trace.probe(5)) == (  # type: ignore[arg-type]
+    assert text_of(UsageError, lambda: trace.probe(5)) == (  # type: ignore[arg-type]  # which is refused
         "a probe is what pytest_ebpf.uprobe() and the others return, or a text such as"
         " 'uprobe:./program:function', not 5"
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ebpf import UsageError, kernel_function, tracepoint, uprobe, usdt
+from pytest_ebpf import Trace, UsageError, kernel_function, tracepoint, uprobe, usdt
 from pytest_ebpf.functions.wanted import Wanted, parse
 
 if TYPE_CHECKING:
@@ -40,6 +41,22 @@ EXP = Wanted(kind="uprobe", target="./exp", function="accept_exp")
         ),
         ("t:sched:sched_switch", Wanted(kind="tracepoint", provider="sched", function="sched_switch")),
         ("rawtracepoint:sched_switch", Wanted(kind="raw_tracepoint", function="sched_switch")),
+        (
+            "rawtracepoint:sched_wakeup task=p",
+            Wanted(kind="raw_tracepoint", function="sched_wakeup", task="p"),
+        ),
+        (
+            "rawtracepoint:signal_generate task=...",
+            Wanted(kind="raw_tracepoint", function="signal_generate", values=(("task", ...),)),
+        ),
+        (
+            "tracepoint:task:task_rename task=s32@ctx+8",
+            Wanted(kind="tracepoint", provider="task", function="task_rename", values=(("task", "s32@ctx+8"),)),
+        ),
+        (
+            "uprobe:./exp:run task=ptr",
+            Wanted(kind="uprobe", target="./exp", function="run", values=(("task", "ptr"),)),
+        ),
         ("kprobe:do_unlinkat", Wanted(kind="kprobe", function="do_unlinkat")),
         ("kretprobe:do_unlinkat", Wanted(kind="kprobe", function="do_unlinkat", returns=True)),
         ("p::do_unlinkat", Wanted(kind="kprobe", function="do_unlinkat")),
@@ -130,7 +147,7 @@ SUCH_AS = "(such as uprobe:./program:function, usdt:/usr/bin/python3:python:gc__
         ),
         (lambda: uprobe("./exp", "f", limit=0), "limit is how many calls are recorded at most, 1 or more, not 0"),
         (
-            lambda: uprobe("./exp", "f", where=len),  # type: ignore[arg-type]
+            lambda: uprobe("./exp", "f", where=len),  # type: ignore[arg-type]  # which is refused
             "where is a text such as 'size > 1_000_000', not <built-in function len>",
         ),
         (
@@ -147,3 +164,10 @@ def test_what_cannot_be_wanted(ask: Callable[[], Any], text: str) -> None:
     with pytest.raises(UsageError) as caught:
         ask()
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("ask", [uprobe, usdt, tracepoint, kernel_function])
+def test_a_trace_takes_what_the_function_of_that_name_takes(ask: Callable[..., Wanted]) -> None:
+    method = inspect.signature(getattr(Trace, ask.__name__)).parameters.values()
+    of_trace = [(each.name, each.kind, each.default) for each in method if each.name != "self"]
+    assert of_trace == [(each.name, each.kind, each.default) for each in inspect.signature(ask).parameters.values()]

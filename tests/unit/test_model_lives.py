@@ -45,7 +45,7 @@ def test_records_in_any_order_and_in_any_pieces_tell_the_same(seed: int) -> None
         world.exit(sh)
         if shuffled:
             start, *rest = world.session.pending
-            random.Random(seed).shuffle(rest)  # noqa: S311 - no secret
+            random.Random(seed).shuffle(rest)
             for record in [start, *rest]:
                 world.session.pending = [record]
                 world.history.update()
@@ -68,7 +68,7 @@ def test_a_creator_that_was_never_seen_is_a_process_of_which_nothing_is_known() 
     assert parent.seen("pid") is None
     assert repr(parent) == "<Process host:9 (never seen) (running)>"
     with pytest.raises(TraceIncomplete, match="the process was never seen itself, only what it created"):
-        parent.pid  # noqa: B018 - raises
+        parent.pid
     assert trace.tree().splitlines()[1:] == [
         "host:9 (never seen) (+0.000 ms, its birth was lost, running)",
         "└─ 4101 child (+0.100 ms, running)",
@@ -86,7 +86,7 @@ def test_a_process_whose_birth_was_lost_has_an_unknown_parent_and_is_of_the_wind
 
     assert child.window == 1
     with pytest.raises(TraceIncomplete, match="the record of its birth was lost"):
-        child.parent  # noqa: B018 - raises
+        child.parent
     with pytest.raises(TraceIncomplete):
         trace.assert_spawned("child", parent=trace.root)
 
@@ -105,7 +105,7 @@ def test_a_process_that_left_the_session_has_no_known_end() -> None:
 
     assert states == [True, False]
     with pytest.raises(TraceIncomplete, match="left the session"):
-        process.exit_code  # noqa: B018 - raises
+        process.exit_code
     assert trace.events.where(Left).first.process == process
     assert trace.tree().endswith("4101 sh → sudo (+0.100 ms, end not seen, left the session)")
 
@@ -120,7 +120,7 @@ def test_an_end_whose_record_was_lost_is_not_taken_for_life() -> None:
 
     assert not process.alive
     with pytest.raises(TraceIncomplete, match="the one of its end perhaps among them"):
-        process.exit_code  # noqa: B018 - raises
+        process.exit_code
 
 
 def test_the_tests_own_process_is_known_from_proc() -> None:
@@ -132,9 +132,9 @@ def test_the_tests_own_process_is_known_from_proc() -> None:
 
     with open("/proc/self/cmdline", "rb") as file:  # noqa: PTH123 - as short
         assert root.argv == tuple(os.fsdecode(item) for item in file.read().split(b"\0")[:-1])
-    assert root.exe == os.readlink("/proc/self/exe")  # noqa: PTH115
-    assert root.cwd == os.getcwd()  # noqa: PTH109
-    assert root.exe_inode == os.stat("/proc/self/exe").st_ino  # noqa: PTH116
+    assert root.exe == os.readlink("/proc/self/exe")  # noqa: PTH115 - as it is
+    assert root.cwd == os.getcwd()  # noqa: PTH109 - likewise
+    assert root.exe_inode == os.stat("/proc/self/exe").st_ino  # noqa: PTH116 - likewise
     assert root.alive
     assert root.parent is None
     assert trace.processes.one().argv == root.argv
@@ -160,7 +160,7 @@ def test_an_adopted_process_that_is_gone_is_not_known() -> None:
 
     assert process.parent == trace.root
     with pytest.raises(TraceIncomplete, match="the process ran before the trace began, and does no more"):
-        process.argv  # noqa: B018 - raises
+        process.argv
     with pytest.raises(TraceIncomplete):
         len(trace.processes.where(argv=["x"]))
     trace.assert_not_spawned("x")
@@ -263,4 +263,4 @@ def test_raw_values_of_a_process_are_gaps_and_never_none_for_unknown() -> None:
 
     assert isinstance(process.raw("new_namespaces"), Gap)
     with pytest.raises(TraceIncomplete, match="the record of the test's own process was lost"):
-        trace.root  # noqa: B018 - raises
+        trace.root

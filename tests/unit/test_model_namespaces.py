@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from model_stream import World, own_start_ns
@@ -56,9 +57,9 @@ def test_namespaces_of_a_process_are_those_it_had_last() -> None:
         ((1.5,), "namespaces_of() takes a pid, a path or a process, not float"),
     ],
 )
-def test_what_has_no_namespaces_is_refused(arguments: tuple[object, ...], text: str) -> None:
+def test_what_has_no_namespaces_is_refused(arguments: tuple[Any, ...], text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        namespaces_of(*arguments)  # type: ignore[arg-type]
+        namespaces_of(*arguments)
 
     assert str(caught.value).startswith(text)
 

@@ -82,7 +82,7 @@ def test_bytes_that_are_not_utf8_survive() -> None:
     process = trace.processes.one()
 
     assert os.fsencode(process.argv[1]) == b"\xff\xfe"
-    assert (process.exe, process.cwd, process.comm) == ("/tmp/caf\udce9", "/\udcfe", "caf\udce9")  # noqa: S108
+    assert (process.exe, process.cwd, process.comm) == ("/tmp/caf\udce9", "/\udcfe", "caf\udce9")
     assert "caf\\xe9" in trace.tree()
 
 
@@ -110,7 +110,7 @@ def test_the_environment_is_known_only_if_it_was_asked_for() -> None:
 
     assert env.environ == {"A": "1", "B": "x=y"}
     with pytest.raises(TraceIncomplete) as caught:
-        true.environ  # noqa: B018 - raises
+        true.environ
     assert str(caught.value) == (
         "environ of <Process 4102 true (exit 0)> is not known: the environment was not captured\n"
         "  try     ask for it: @pytest.mark.ebpf(environ=True)"
@@ -125,7 +125,7 @@ def test_a_text_that_was_cut_is_not_taken_for_whole() -> None:
     process = trace.processes.one()
 
     with pytest.raises(TraceIncomplete) as caught:
-        process.argv  # noqa: B018 - raises
+        process.argv
     assert str(caught.value) == (
         "argv of <Process 4101 cc -O2 … (exit 0)> is not known: argv was cut at 6 bytes\n"
         "  seen    process.seen('argv') gives what is there\n"
@@ -143,7 +143,7 @@ def test_a_text_that_could_not_be_read_is_not_taken_for_empty() -> None:
     process = trace.processes.one()
 
     with pytest.raises(TraceIncomplete, match="argv could not be read"):
-        process.argv  # noqa: B018 - raises
+        process.argv
     assert process.seen("argv") is None
 
 

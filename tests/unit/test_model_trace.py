@@ -123,7 +123,7 @@ def test_a_known_process_may_be_asked_for_itself() -> None:
 def test_namespaces_can_be_those_of_a_process_a_pid_or_a_file() -> None:
     world = World()
     for kind in ("mnt", "pid", "net", "user", "uts", "ipc", "cgroup", "time"):
-        world.root.identity[f"ns_{kind}"] = os.stat(f"/proc/self/ns/{kind}").st_ino  # noqa: PTH116
+        world.root.identity[f"ns_{kind}"] = os.stat(f"/proc/self/ns/{kind}").st_ino  # noqa: PTH116 - a magic link
     for kind in ("pid", "time"):
         world.root.identity[f"ns_{kind}_for_children"] = world.root.identity[f"ns_{kind}"]
     trace = world.trace()

@@ -58,7 +58,7 @@ static void show(void) {
   printf("\n"); dump(stack, 512);
 }
 """
-PICK = random.Random(8)  # noqa: S311 - no secret
+PICK = random.Random(8)
 INTEGERS = [ctypes.c_int8, ctypes.c_uint16, ctypes.c_int32, ctypes.c_uint32, ctypes.c_int64, ctypes.c_uint64]
 
 

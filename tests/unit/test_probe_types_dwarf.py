@@ -62,7 +62,7 @@ def at(field: Field) -> tuple[int, int | None]:
     return field.offset * 8 + field.bit_offset, None if whole else field.bit_size
 
 
-SEED = random.Random(4)  # noqa: S311 - no secret
+SEED = random.Random(4)
 RANDOM = [c_types.random_structure(SEED) for _ in range(80)]
 
 VARIANTS = [
@@ -94,22 +94,15 @@ def test_random_structures_are_laid_out_as_compilers_and_ctypes_do(variant: tupl
         assert f"{ours.size} {alignment}" == printed[at]
 
 
-C_SOURCE = """
-#include <stdbool.h>
-#include <stdint.h>
-enum color { RED = 1, GREEN, LAST = -1 };
+C_SOURCE = (
+    c_types.MANY
+    + """
 enum big { HUGE_ONE = 0x100000000 };
 typedef const struct exp { int num; char name[35]; struct exp *next; } exp_t;
 struct later;
 union either { long l; double d; };
 struct rest { int n; char tail[]; };
-typedef int (*callback)(const char *);
-struct many {
-    struct { int inside; union { int also; float or_this; }; };
-    unsigned a : 3, : 2, b : 7; _Bool flag : 1; enum color c : 3;
-    const char *names[2]; int grid[2][3]; volatile enum color color; callback call; void *any; uint8_t *bytes;
-};
-long simple(exp_t *t, char c, signed char s, unsigned char u, bool b, enum color e, enum big h) { return 0; }
+long simple(exp_t *t, char c, signed char s, unsigned char u, _Bool b, enum color e, enum big h) { return 0; }
 const char *text(char *a, const char *const *b, struct later *l, union either *e, struct rest *r) { return 0; }
 void nothing(void) {}
 int variadic(const char *format, ...) { return 0; }
@@ -118,6 +111,7 @@ struct exp by_value(struct many m, float f, long double d, __int128 i, callback 
 int wide(struct many *m) { return 0; }
 int main(void) { return 0; }
 """
+)
 OTHER_SOURCE = "struct later { int seen; }; int see(struct later *l) { return l->seen; }\n"
 
 
@@ -161,22 +155,7 @@ def test_the_fields_of_a_structure_are_where_the_compiler_says(c_program: Progra
     assert isinstance(pointer, PointerTo)
     many = pointer.target()
     assert isinstance(many, Structure)
-    shown = [(field.name, spelled(field.type), *at(field)) for field in many.fields]
-    assert shown == [
-        ("inside", "s32", 0, None),
-        ("also", "s32", 32, None),
-        ("or_this", "f32", 32, None),
-        ("a", "u32", 64, 3),
-        ("b", "u32", 69, 7),
-        ("flag", "bool", 76, 1),
-        ("c", "enum color", 77, 3),
-        ("names", "const char *[2]", 128, None),
-        ("grid", "s32[2][3]", 256, None),
-        ("color", "enum color", 448, None),
-        ("call", "function *", 512, None),
-        ("any", "void *", 576, None),
-        ("bytes", "uint8_t *", 640, None),
-    ]
+    assert [(field.name, spelled(field.type), *at(field)) for field in many.fields] == c_types.MANY_FIELDS
 
 
 def test_what_one_file_only_declares_is_found_in_the_other(c_program: Program) -> None:

@@ -1,13 +1,13 @@
-"""What is read for what is asked, and what becomes of it: chains, limits, filters, and what is missing."""
+"""What is read for what is asked, and what becomes of it: chains, limits, and what is missing."""
 
 from __future__ import annotations
 
 import ctypes
-import enum
 from typing import Any
 
 import pytest
 from fetch_emulator import Task, fire
+from planned import RDI, RDX, RSI, Inode, Task4, deep_task, planned
 
 from pytest_ebpf._values import Cut, Gap, Verdict
 from pytest_ebpf.errors import TraceIncomplete, UsageError
@@ -17,67 +17,24 @@ from pytest_ebpf.probes.ctypes_types import Buffer, Pointer, String, from_ctypes
 from pytest_ebpf.probes.machines import X86_64, machine
 from pytest_ebpf.probes.plan import Plan, plan
 from pytest_ebpf.probes.planner import Argument
-from pytest_ebpf.probes.spec import MAX_FETCHES, Base, Op
+from pytest_ebpf.probes.spec import MAX_FETCHES
 from pytest_ebpf.probes.text_types import Anchor, Text, parse_text
 from pytest_ebpf.probes.types import Array, Character, Field, Integer, Slice, Structure, pointer
 from pytest_ebpf.probes.values import UNREADABLE, Structured, Unreadable
 from pytest_ebpf.syscalls.comparing import compare_value
 
-RDI, RSI, RDX = X86_64.arguments[:3]
 LONG = Integer(8, signed=False)
 
 
-class Color(enum.IntEnum):
-    RED = 1
-    GREEN = 2
-
-
-class Inode(ctypes.Structure):
-    _fields_ = [("pad", ctypes.c_long), ("i_ino", ctypes.c_ulong)]
-
-
-class File(ctypes.Structure):
-    _fields_ = [("pad", ctypes.c_int), ("f_inode", ctypes.POINTER(Inode)), ("f_name", ctypes.c_char_p)]
-
-
-class Mm(ctypes.Structure):
-    _fields_ = [("exe_file", ctypes.POINTER(File))]
-
-
-class Task4(ctypes.Structure):
-    _fields_ = [
-        *(("pid", ctypes.c_int), ("mm", ctypes.POINTER(Mm)), ("x", ctypes.c_float), ("bits", ctypes.c_int, 3)),
-        *(("color", ctypes.c_int), ("port", ctypes.c_uint16.__ctype_be__), ("comm", ctypes.c_char * 16)),
-    ]
-
-
-def planned(**given: Any) -> Plan:
-    options = {name: given.pop(name) for name in ("where", "follow", "returns") if name in given}
-    kinds = [from_ctypes(each) for each in given.values()]
-    where = places(kinds, X86_64)
-    asked = {name: Argument(kind, where[at]) for at, (name, kind) in enumerate(zip(given, kinds, strict=True))}
-    return plan(asked, on=X86_64, **options)
+@pytest.fixture
+def deep() -> Task:
+    return deep_task()
 
 
 def values(made: Plan, task: Task, **options: Any) -> dict[str, Any]:
     hit = fire(made.spec, task, **options)
     assert hit is not None
     return made.decode(hit)
-
-
-@pytest.fixture
-def deep() -> Task:
-    """arg0 leads to a task, that to its mm, that to a file, that to an inode; arg1 is 300, arg2 2."""
-    task = Task()
-    inode = task.put(bytes(Inode(0, 4711)))
-    name = task.put(b"/bin/true\0")
-    file = task.put(bytes(8) + inode.to_bytes(8, "little") + name.to_bytes(8, "little"))
-    mm = task.put(file.to_bytes(8, "little"))
-    first = Task4(pid=7, bits=-2, color=2, port=443, comm=b"true", x=0.5)
-    data = bytearray(bytes(first))
-    data[8:16] = mm.to_bytes(8, "little")
-    task.registers = {RDI: task.put(bytes(data)), RSI: 300, RDX: 2}
-    return task
 
 
 def test_a_chain_of_four_pointers_is_followed_by_types(deep: Task) -> None:
@@ -180,7 +137,7 @@ def test_what_lies_beyond_the_bytes_that_are_copied_is_not_known() -> None:
 
 
 @pytest.mark.parametrize(("name", "whole"), [(b"long enough", False), (b"short", True), (b"", True)])
-def test_text_that_is_copied_in_part_is_whole_if_its_nul_is_there(name: bytes, whole: bool) -> None:  # noqa: FBT001
+def test_text_that_is_copied_in_part_is_whole_if_its_nul_is_there(name: bytes, whole: bool) -> None:
     fields = [("a", ctypes.c_char * 4090), ("name", ctypes.c_char * 20)]
     large = type("Large", (ctypes.Structure,), {"_fields_": fields})
     task = Task()
@@ -281,120 +238,10 @@ def test_an_operand_may_have_an_index() -> None:
     assert values(plan({"it": text}, on=X86_64), task) == {"it": -5}
 
 
-# --- where= ---
-
-
-@pytest.mark.parametrize(
-    ("where", "passes"),
-    [
-        ("size > 200", True),
-        ("size > 1_000_000", False),
-        ("200 < size <= 300", True),
-        ("300 == size", True),
-        ("299 > size", False),
-        ("size & 4", True),
-        ("size & 3", False),
-        ("(size & 4) != 0", True),
-        ("size", True),
-        ("not size", False),
-        ("size != 0x12c", False),
-        ("color == GREEN", True),
-        ("color == RED", False),
-        ("color != RED and size == 300 and task.pid == 7 and task.color >= 2", True),
-        ("task.pid == -7", False),
-        ("task.pid > -8", True),
-        ("task.mm.exe_file.f_inode.i_ino == 4711", True),
-        ("task.mm.exe_file.f_inode.i_ino == 4712", False),
-        ("task.mm == None", False),
-        ("task.mm is not None", True),
-        ("task != 0", True),
-        ("task.port == 443", True),
-        ("task.port != 443", False),
-        ("", True),
-    ],
-)
-def test_filters_are_compared_by_the_kernel(deep: Task, where: str, passes: bool) -> None:  # noqa: FBT001 - a column
-    made = planned(task=Pointer(Task4), size=ctypes.c_size_t, color=Color, where=where)
-    assert (fire(made.spec, deep) is not None) is passes
-
-
-def test_what_a_filter_cannot_read_passes_and_is_said_to_be_unknown(deep: Task) -> None:
-    made = planned(task=Pointer(Task4), where="task.mm.exe_file.f_inode.i_ino == 1 ")
-    assert fire(made.spec, deep) is None
-    del deep.memory[min(deep.memory)]
-    hit = fire(made.spec, deep)
-    assert hit is not None
-    assert made.passed(hit) is Verdict.UNKNOWN
-    made = planned(task=Pointer(Task4), where="task.pid == 7")
-    hit = fire(made.spec, deep)
-    assert hit is not None
-    assert made.passed(hit) is Verdict.YES
-
-
-TRY = (
-    "\n  try     comparisons of values with numbers, joined by 'and': 'size > 1_000_000 and t.kind == 2 and flags & 4'"
-)
-NO_STRINGS = "is a string or an array: the kernel compares no strings, the assertion can"
-BITS = "of bits, the kernel tells whether one of them is set: 'flags & 4'"
-FIVE = "size > 1 and size > 2 and size > 3 and size > 4 and size > 5"
-
-
-@pytest.mark.parametrize(
-    ("where", "said"),
-    [
-        ("sise > 1", "'sise' is not a value that is asked for; did you mean 'size'?"),
-        ("task.pod > 1", "'pod' is not a field of task, struct Task4; did you mean 'pid'?"),
-        ("size.x > 1", "size is u64, which has no field 'x'"),
-        ("task.bits == 1", "task.bits is a bit-field: the kernel compares whole bytes"),
-        (FIVE, f"where='{FIVE}': the kernel compares 4 values at most, not 5"),
-        ("text == 'x'", f"where=\"text == 'x'\": the kernel compares no strings: compare them in the assertion{TRY}"),
-        *(
-            (where, f"where='{where}': {why}{TRY}")
-            for where, why in [
-                ("size >", "invalid syntax"),
-                ("size > 1 or size < 0", "'or' is not compared by the kernel: ask for two probes"),
-                ("task.comm == 5", f"task.comm {NO_STRINGS}"),
-                ("text", f"text {NO_STRINGS}"),
-                ("task.x > 1", "task.x is f32: BPF programs cannot compute with a point"),
-                ("size > -1", "size is u64, which is never -1"),
-                ("task.pid > 1.5", "'1.5' is no number"),
-                ("size in (1, 2)", "the kernel does not compare by 'in'"),
-                ("size & 6 == 4", BITS),
-                ("1 < 2", "'1' is no name of a value"),
-                ("f(size)", "'f(size)' is no name of a value"),
-                ("color == BLUE", "'BLUE' is no number"),
-                ("task.port > 5", "task.port is u16be, of which the kernel tells only whether it is equal"),
-                ("late == 5", "late is known when the function returns, and it is decided when it is entered"),
-                ("inode == 5", "inode is struct Inode: compare one of its fields"),
-            ]
-        ),
-    ],
-)
-def test_what_the_kernel_cannot_compare_is_refused(where: str, said: str) -> None:
-    kinds = [from_ctypes(each) for each in (Pointer(Task4), ctypes.c_size_t, Color, ctypes.c_char_p, Inode)]
-    found = places(kinds, X86_64)
-    names = ("task", "size", "color", "text", "inode")
-    asked: dict[str, Any] = {name: Argument(kinds[at], found[at]) for at, name in enumerate(names)}
-    asked["late"] = parse_text("s32(ret)")
-    with pytest.raises(UsageError) as caught:
-        plan(asked, on=X86_64, where=where)
-    assert str(caught.value) == said
-
-
-def test_a_filter_is_as_wide_as_its_value() -> None:
-    made = planned(a=ctypes.c_int8, where="a < -1")
-    (only,) = made.spec.filters
-    assert (only.op, only.value, only.width, only.signed) == (Op.LESS, -1, 1, True)
-    assert made.spec.fetches[only.fetch].base is Base.REGISTER
-
-
 def test_another_machine_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         machine("riscv64")
     assert str(caught.value) == "arguments of functions are known for x86-64 and aarch64, not for riscv64"
-
-
-# --- values ---
 
 
 def test_what_is_unreadable_equals_only_what_is_unreadable() -> None:

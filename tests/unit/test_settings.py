@@ -133,7 +133,7 @@ def test_an_empty_ini_value_is_none() -> None:
 
 
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("Yes", True), ("1", True), ("off", False), ("0", False)])
-def test_a_flag_is_said_in_many_ways(text: str, value: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_flag_is_said_in_many_ways(text: str, value: bool) -> None:
     assert from_config(config({"environ": text}), {}).environ is value
 
 

@@ -141,7 +141,7 @@ def test_an_object_that_equals_no_number_is_refused() -> None:
     ],
     ids=show,
 )
-def test_a_set_of_signals_has_at_least_those_asked_for(expected: set[Any], found: bool) -> None:  # noqa: FBT001
+def test_a_set_of_signals_has_at_least_those_asked_for(expected: set[Any], found: bool) -> None:
     actual = SignalSet.of((1 << 1 | 1 << 14 | 1 << 5).to_bytes(8, "little"))
     assert compare_value(expected, actual) == (Verdict.YES if found else Verdict.NO)
     assert compare_value({"sa_mask": expected}, Fields({"sa_mask": actual})) == compare_value(expected, actual)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import Any
 
 import pytest
 from fake_calls import call, file
@@ -19,9 +20,10 @@ HOME = (file("/home/us"), None)
 AT_FDCWD = -100
 
 
-def opened(path: bytes, **how: object) -> PathName:
-    found = call("openat", AT_FDCWD, AT, 0, memory={AT: path + b"\0"}, **{"files": HOME, "result": 3, **how})  # type: ignore[arg-type]
-    return found.args["path"]  # type: ignore[no-any-return]
+def opened(path: bytes, **how: Any) -> PathName:
+    found = call("openat", AT_FDCWD, AT, 0, memory={AT: path + b"\0"}, **{"files": HOME, "result": 3, **how})
+    result: PathName = found.args["path"]
+    return result
 
 
 @pytest.mark.parametrize(
@@ -70,8 +72,8 @@ def test_a_path_from_a_directory_that_does_not_exist_is_what_was_passed() -> Non
 @pytest.mark.parametrize(
     ("base", "seen", "known"), [("lost", "…/x", "known"), (file("…/deep", cut=True), "…/deep/x", "known whole")]
 )
-def test_a_path_from_a_directory_that_is_not_known_is_not_known_whole(base: object, seen: str, known: str) -> None:
-    found = call("openat", AT_FDCWD, AT, 0, memory={AT: b"x\0"}, files=(base, None), result=3)  # type: ignore[arg-type]
+def test_a_path_from_a_directory_that_is_not_known_is_not_known_whole(base: Any, seen: str, known: str) -> None:
+    found = call("openat", AT_FDCWD, AT, 0, memory={AT: b"x\0"}, files=(base, None), result=3)
     said = rf"^path of openat: the directory that the path starts from is not {known}$"
     with pytest.raises(TraceIncomplete, match=said):
         _ = found.args.path

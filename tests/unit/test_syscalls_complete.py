@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import calls_stream
 import pytest
-from call_world import ADDRESS, CallWorld, shell
+from call_world import ADDRESS, CallWorld, quiet_shell, shell
 from model_stream import World
 
-from pytest_ebpf import TraceIncomplete, UsageError, call, family, glob
+from pytest_ebpf import TraceIncomplete, UsageError, call, glob
 from pytest_ebpf.matching import show
-from pytest_ebpf.settings import Syscalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,12 +40,6 @@ def absent(request: pytest.FixtureRequest) -> Callable[[Trace], object]:
     """What holds if there was no connect, and nothing but a getpid."""
     asked: Callable[[Trace], object] = request.param
     return asked
-
-
-def quiet_shell(**options: Any) -> tuple[CallWorld, Trace, Actor]:
-    world, trace, sh = shell(**options)
-    world.call(sh, "getpid", sh.pid)
-    return world, trace, sh
 
 
 def test_with_whole_evidence_absence_holds(absent: Callable[[Trace], object]) -> None:
@@ -97,125 +90,6 @@ def test_an_io_uring_that_was_refused_does_nothing(absent: Callable[[Trace], obj
     world, trace, sh = quiet_shell()
     world.call(sh, "io_uring_setup", -errno.EPERM, entries=8)
     absent(trace)
-
-
-def test_who_was_refused_an_io_uring_has_none_though_another_has_one() -> None:
-    world, trace, sh = quiet_shell()
-    cat = world.exec(world.fork(sh), "cat")
-    world.call(sh, "io_uring_setup", -errno.EPERM, entries=8)
-    world.call(cat, "io_uring_setup", 5, entries=8)
-    trace.assert_no_syscall("connect", process="sh")
-    with pytest.raises(TraceIncomplete):
-        trace.assert_no_syscall("connect", process="cat")
-
-
-def test_a_test_can_allow_io_urings() -> None:
-    world, trace, sh = quiet_shell()
-    world.call(sh, "io_uring_setup", 5, entries=8)
-    trace.assert_no_syscall("connect", allow_io_uring=True)
-    trace.assert_syscall("connect", count=0, allow_io_uring=True)
-    trace.assert_only(["getpid", "io_uring_setup"], allow_io_uring=True)
-    trace.assert_budget({"connect": 0}, allow_io_uring=True)
-    assert not trace.syscalls.where("connect", allow_io_uring=True)
-    assert not trace.syscalls.where(allow_io_uring=True).where("connect")
-
-
-def test_an_io_uring_of_a_process_that_is_not_asked_for_does_not_matter() -> None:
-    world, trace, sh = quiet_shell()
-    cat = world.exec(world.fork(sh), "cat")
-    world.call(cat, "io_uring_setup", 5, entries=8)
-    trace.assert_no_syscall("connect", process="sh")
-    assert not trace.syscalls.where(process="sh").where("connect")
-    for process in ("cat", glob("c*"), ["sh", "cat"]):
-        with pytest.raises(TraceIncomplete, match="has an io_uring"):
-            trace.assert_no_syscall("connect", process=process)
-    with pytest.raises(TraceIncomplete, match="has an io_uring"):
-        bool(trace.syscalls.where(process="cat").where("connect"))
-
-
-def test_an_io_uring_that_was_set_up_in_an_earlier_window_still_works() -> None:
-    world, trace, sh = quiet_shell()
-    world.call(sh, "io_uring_setup", 5, entries=8)
-    trace.close()
-    for _ in range(2):
-        with closing(world.trace()) as later, pytest.raises(TraceIncomplete, match="has an io_uring"):
-            later.assert_no_syscall("connect")
-    world.exit(sh)
-    with closing(world.trace()) as last:
-        last.assert_no_syscall("connect")
-
-
-def test_an_io_uring_that_was_set_up_after_the_window_had_closed_does_not_matter() -> None:
-    world, trace, sh = quiet_shell()
-    trace.close()
-    world.tick()
-    world.call(sh, "io_uring_setup", 5, entries=8)
-    trace.assert_no_syscall("connect")
-
-
-def test_who_enters_an_io_uring_has_one_wherever_it_came_from() -> None:
-    world, trace, sh = quiet_shell()
-    world.call(sh, "io_uring_enter", 1)
-    with pytest.raises(TraceIncomplete, match="has an io_uring"):
-        trace.assert_no_syscall("connect")
-
-
-def test_an_io_uring_of_which_the_record_was_lost_is_somebodys() -> None:
-    world, trace, _ = quiet_shell()
-    trace.close()
-    world.session.lost["urings"] = 1
-    with (
-        closing(world.trace()) as later,
-        pytest.raises(TraceIncomplete, match="1 io_uring were set up by processes of which"),
-    ):
-        later.assert_no_syscall("connect")
-
-
-def test_an_io_uring_that_is_older_than_the_session_is_found_in_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_ebpf.procfs.has_uring", lambda pid: pid == 4100)
-    monkeypatch.setattr("pytest_ebpf.procfs.numbers_as", lambda *_: "pid")
-    world, trace, _ = quiet_shell()
-    world.history.update()
-    with pytest.raises(TraceIncomplete, match=r"process 4100 pytest test_it.py \(running\) has an io_uring"):
-        trace.assert_no_syscall("connect")
-    trace.assert_no_syscall("connect", process="sh")
-
-
-def test_a_call_that_has_not_returned_is_there() -> None:
-    world, trace, sh = shell()
-    world.block(sh, "read", fd=world.file(5, "pipe:[7]"), count=4096)
-    blocked = trace.assert_syscall("read", fd=5, in_progress=True)
-    assert (blocked.result, blocked.errno, blocked.duration) == (None, None, None)
-    trace.assert_syscall("read", count=1)
-    with pytest.raises(AssertionError):
-        trace.assert_no_syscall("read")
-    with pytest.raises(AssertionError):
-        trace.assert_budget({"read": 0})
-    with pytest.raises(AssertionError):
-        trace.assert_only(["write"])
-
-
-@pytest.mark.parametrize(
-    "criteria",
-    [{"result": 5}, {"errno": "EIO"}, {"errno": None}, {"duration": lambda d: d > 1}, {"result": None}, {"buf": b"x"}],
-    ids=show,
-)
-def test_what_a_call_will_return_is_not_known_before(criteria: dict[str, Any]) -> None:
-    world, trace, sh = shell()
-    world.block(sh, "read", fd=3, buf=ADDRESS, count=1)
-    with pytest.raises(TraceIncomplete, match="the call has not returned yet"):
-        trace.assert_no_syscall("read", **criteria)
-    # By waiting it can be told: so far it is not so.
-    with pytest.raises(AssertionError):
-        trace.assert_syscall("read", **criteria)
-
-
-def test_the_file_that_a_call_will_open_is_not_known_before() -> None:
-    world, trace, sh = shell()
-    world.block(sh, "openat", dirfd=-100, path="/link", flags=0)
-    with pytest.raises(TraceIncomplete, match="the call has not returned yet"):
-        trace.assert_no_syscall("openat", path="/etc/passwd")
-    trace.assert_syscall("openat", path="/link")
 
 
 def test_what_the_kernel_side_could_not_read_may_be_anything() -> None:
@@ -417,52 +291,6 @@ def test_a_name_that_nobody_goes_by_lets_nothing_hold() -> None:
         trace.assert_syscall("connect", process="curk")
 
 
-NOT_RECORDED = "connect is not recorded: --ebpf-syscalls says 'getpid,open*'; record it, or ask for others"
-
-
-def test_a_call_that_is_not_recorded_is_not_asked_for() -> None:
-    _, trace, _ = quiet_shell(recorded="getpid,open*", source="--ebpf-syscalls")
-    asks: list[Callable[[], object]] = [
-        lambda: trace.assert_no_syscall("connect"),
-        lambda: trace.assert_syscall("connect"),
-        lambda: trace.assert_no_syscall(["getpid", "connect"]),
-        lambda: trace.assert_no_syscall("conn*"),
-        lambda: trace.assert_budget({"connect": 0}),
-        lambda: trace.syscalls.where("connect"),
-        lambda: trace.assert_sequence(["connect"]),
-    ]
-    for ask in asks:
-        with pytest.raises(UsageError, match=f"^{re.escape(NOT_RECORDED)}$"):
-            ask()
-    trace.assert_no_syscall("open*")
-    trace.assert_syscall("getpid", count=1)
-    assert len(trace.syscalls) == 1
-
-
-def test_calls_that_are_recorded_in_part_only_are_not_all() -> None:
-    _, trace, _ = quiet_shell(recorded="getpid,openat,close", source="the ini value ebpf_syscalls")
-    why = "creat, open, openat2 were not recorded: the ini value ebpf_syscalls says 'getpid,openat,close'"
-    for ask in (
-        lambda: trace.assert_no_syscall(family.open),
-        lambda: trace.assert_syscall(family.open),
-        lambda: trace.assert_syscall(family.open, count=0),
-        lambda: not trace.syscalls.where(family.open),
-    ):
-        with pytest.raises(TraceIncomplete, match=re.escape(why)):
-            ask()
-    for ask in (
-        lambda: trace.assert_no_syscall(path="/x"),
-        lambda: trace.assert_only(["getpid"]),
-        lambda: not trace.syscalls.where(path="/x"),
-    ):
-        with pytest.raises(TraceIncomplete, match=r"and \d+ more were not recorded"):
-            ask()
-    trace.assert_syscall("get*")
-    assert not trace.syscalls.where("close").where(path="/x")
-    # A bare list is of what is recorded.
-    assert [each.name for each in trace.syscalls] == ["getpid"]
-
-
 def test_where_none_are_recorded_none_can_be_asked_for(absent: Callable[[Trace], object]) -> None:
     _, trace, _ = quiet_shell(recorded="none", source="@pytest.mark.ebpf(syscalls=...)")
     text = (
@@ -477,16 +305,6 @@ def test_a_session_without_system_calls_has_none_to_ask_for(absent: Callable[[Tr
     world = World()
     with closing(world.trace()) as trace, pytest.raises(UsageError, match=r"^this session records no system calls$"):
         absent(trace)
-
-
-def test_the_setting_that_counts_is_that_of_the_window() -> None:
-    world, trace, _ = quiet_shell(recorded="getpid")
-    trace.close()
-    world.history.syscalls = Syscalls("all")
-    with pytest.raises(UsageError, match="is not recorded"):
-        trace.assert_no_syscall("connect")
-    with closing(world.trace()) as later:
-        later.assert_no_syscall("connect")
 
 
 def test_calls_of_a_window_that_is_forgotten_are_gone(absent: Callable[[Trace], object]) -> None:
@@ -514,62 +332,6 @@ def test_calls_of_a_window_that_is_forgotten_are_gone(absent: Callable[[Trace], 
         assert opened.args.path == "/a"
         with pytest.raises(UsageError, match=f"^{re.escape(text)}$"):
             _ = opened.result
-
-
-def test_children_only_leaves_out_the_tests_own_process() -> None:
-    world, trace, sh = quiet_shell()
-    world.call(world.root, "openat", 3, dirfd=-100, path="/early")
-    assert not trace.children_only
-    trace.children_only = True
-    assert trace.children_only
-    assert world.session.children_only
-    assert [each.name for each in trace.syscalls] == ["getpid"]
-    trace.assert_no_syscall("openat")
-    trace.assert_syscall("getpid", process=["sh", "pytest"])
-    for process in (trace.root, trace.root.pid, [trace.root, "sh"]):
-        with pytest.raises(UsageError, match=r"is the test's own process, and children_only leaves its calls out$"):
-            trace.assert_no_syscall("connect", process=process)
-    assert sh.pid != trace.root.pid
-
-
-def test_children_only_stays_and_holds_in_sections() -> None:
-    _, trace, _ = quiet_shell()
-    with trace.section("inner") as inner:
-        trace.children_only = True
-        assert inner.children_only
-        with pytest.raises(UsageError, match=r"^children_only cannot be taken back: calls that were left out are not"):
-            inner.children_only = False
-    with trace.section("later") as later:
-        assert later.children_only
-    trace.close()
-    with pytest.raises(UsageError, match=r"^children_only cannot be taken back"):
-        trace.children_only = False
-
-
-def test_children_only_is_too_late_for_a_window_that_is_closed() -> None:
-    _, trace, _ = quiet_shell()
-    trace.close()
-    with pytest.raises(UsageError, match=r"^children_only is of no use in a window that is closed$"):
-        trace.children_only = True
-
-
-def test_who_is_alone_needs_no_snapshot_and_who_has_company_does() -> None:
-    world = CallWorld()
-    trace = world.trace()
-    trace.assert_no_syscall("connect")
-    assert world.session.snapshots == 0
-    thread = world.thread(world.root)
-    trace.assert_no_syscall("connect")
-    assert world.session.snapshots == 1
-    world.exit(thread, live=1)
-    trace.assert_no_syscall("connect")
-    assert world.session.snapshots == 1
-    child = world.fork(world.root)
-    trace.assert_no_syscall("connect")
-    assert world.session.snapshots == 2
-    world.exit(child)
-    trace.assert_no_syscall("connect")
-    assert world.session.snapshots == 2
 
 
 def test_a_denied_call_was_made_and_denied() -> None:

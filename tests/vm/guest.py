@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[2]
 MEMORY = 2048
 """MiB."""
-COVERED = ("/dev/shm/", "/run/", "/tmp/", "/var/tmp/")  # noqa: S108 - the guest's own
+COVERED = ("/dev/shm/", "/run/", "/tmp/", "/var/tmp/")
 """Where the guest can write."""
 SCRIPT = """
 {visible}
@@ -86,9 +86,9 @@ def script(command: Sequence[str], environment: Mapping[str, str]) -> str:
     """What the guest's shell runs."""
     variables = {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": "/tmp",  # noqa: S108 - the guest's own
+        "HOME": "/tmp",
         "LANG": "C.UTF-8",
-        "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/hypothesis",  # noqa: S108 - likewise
+        "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/hypothesis",
         "PYTHONDONTWRITEBYTECODE": "1",
         **environment,
     }

@@ -69,10 +69,17 @@
 #define __rcu
 #endif
 
-/* include/linux/minmax.h, array_size.h, build_bug.h, bits.h */
+/* include/linux/minmax.h, math64.h, array_size.h, bits.h */
 #ifndef min
 #define min(x, y) ((x) < (y) ? (x) : (y))
 #define max(x, y) ((x) > (y) ? (x) : (y))
+#define min_t(type, x, y) min((type)(x), (type)(y))
+#define max_t(type, x, y) max((type)(x), (type)(y))
+#define clamp(value, low, high) min(max(value, low), high)
+#endif
+#ifndef div_u64
+#define div_u64(dividend, divisor) ((u64)(dividend) / (u32)(divisor))
+#define div64_u64(dividend, divisor) ((u64)(dividend) / (u64)(divisor))
 #endif
 #ifndef ARRAY_SIZE
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -212,6 +219,12 @@
 #ifndef REQ_OP_MASK
 #define REQ_OP_BITS 8
 #define REQ_OP_MASK ((1 << REQ_OP_BITS) - 1)
+#endif
+
+/* include/linux/kernel.h */
+#ifndef READ
+#define READ 0
+#define WRITE 1
 #endif
 
 /* include/linux/scatterlist.h */

@@ -8,6 +8,7 @@
 #define _UAPI__LINUX_BPF_H__
 #define __LINUX_BPF_H__
 #include <vmlinux.h>
+#include <functions.h>
 
 /* What is called and not declared would be put at no place: the kernel would
  * refuse the program with "jump out of range", and nobody would know why. */

@@ -77,4 +77,8 @@
 #define inet_rsk(request) ((struct inet_request_sock *)(request))
 #define tcp_rsk(request) ((struct tcp_request_sock *)(request))
 
+/* include/linux/skbuff.h */
+#define skb_rx_queue_recorded(skb) ((skb)->queue_mapping != 0)
+#define skb_get_rx_queue(skb) ((u16)((skb)->queue_mapping - 1))
+
 #endif

@@ -22,9 +22,9 @@ __all__ = ["bcc_tree", "kernel_source"]
 INCLUDE = Path("/usr/include")
 """Where the headers of the kernel's interface to programs are installed (``linux-libc-dev``)."""
 HERE = Path(__file__).parent
-_OWN = ("common.h", "kconfig.h", "net.h")
+_OWN = ("common.h", "functions.h", "kconfig.h", "net.h")
 _OF_THE_NETWORK = re.compile(
-    r"net/|linux/(tcp|udp|ip|ipv6|icmpv6|inetdevice|mroute\w*|netfilter\w*|sock_diag|inet_diag).*"
+    r"net/|linux/(tcp|udp|ip|ipv6|icmpv6|inetdevice|netdevice|skbuff|mroute\w*|netfilter\w*|sock_diag|inet_diag).*"
 )
 """Headers that include net/sock.h, which brings short names."""
 _HEAD = "#ifndef __VMLINUX_H__\n#define __VMLINUX_H__\n\n"
@@ -136,8 +136,10 @@ def _skeletons() -> Iterator[tuple[str, str]]:
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _DIRECTIVE = re.compile(r"^[ \t]*#(?:.*\\\n)*.*\n", re.MULTILINE)
+_OTHERS = re.compile(r"^[ \t]*#[ \t]*include[ \t]*<(?!linux/|asm/|asm-generic/).*\n", re.MULTILINE)
+"""The C library's headers, which the kernel's own build of the same file leaves out."""
 
 
 def skeleton(text: str) -> str:
     """Return the preprocessor's lines of a C text."""
-    return "".join(_DIRECTIVE.findall(_COMMENT.sub(" ", text)))
+    return _OTHERS.sub("", "".join(_DIRECTIVE.findall(_COMMENT.sub(" ", text))))

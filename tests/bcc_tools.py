@@ -1,0 +1,143 @@
+"""Runs the tools of Debian's bpfcc-tools, unchanged, each in a process of its own (bcc_witness.py).
+
+    python3 bcc_tools.py load|attach [TOOL …]
+
+prints what became of each, a line of JSON each. ``BCC_KERNEL_SOURCE`` says with which headers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+WITNESS = Path(__file__).with_name("bcc_witness.py")
+PYTHON = "/usr/bin/python3"
+"""The one that Debian's BCC is for."""
+AT_ONCE = 2
+
+PID = str(os.getpid())
+"""Some process."""
+ARGUMENTS = {
+    "argdist": ["-C", "p::vfs_read()"],
+    "biolatpcts": ["/dev/vda"],
+    "dbslower": ["mysql"],
+    "dbstat": ["mysql"],
+    "deadlock": [PID],
+    "dirtop": ["--root-directories", "/usr"],
+    "funccount": ["vfs_read"],
+    "funcinterval": ["vfs_read"],
+    "funclatency": ["vfs_read"],
+    "funcslower": ["vfs_read"],
+    "inject": ["kmalloc", "vfs_read()"],
+    "mysqld_qslower": [PID],
+    "netqtop": ["--name", "lo"],
+    "stackcount": ["vfs_read"],
+    "trace": ["vfs_read"],
+    "ttysnoop": ["/dev/console"],
+    "ucalls": ["--language", "none", "--syscalls", PID],
+    "uflow": ["--language", "python", PID],
+    "ugc": ["--language", "python", PID],
+    "uobjnew": ["--language", "c", PID],
+    "uthreads": ["--language", "c", PID],
+}
+"""Of the tools that need any."""
+
+# The tools look into debugfs, which is not mounted everywhere. A kernel without kprobes has no list there of those
+# that cannot be probed, which the tools want to read all the same.
+MOUNT = {
+    "attach": "mount -t debugfs debugfs /sys/kernel/debug",
+    "load": (
+        "mount -t tmpfs tmpfs /sys/kernel/debug && cd /sys/kernel/debug && mkdir tracing kprobes"
+        " && touch kprobes/blacklist && mount -t tracefs tracefs tracing && cd /"
+    ),
+}
+
+
+@dataclass(kw_only=True)
+class Told:
+    """What became of a tool."""
+
+    tool: str
+    loaded: list[str] = field(default_factory=list)
+    """Programs that the kernel took."""
+    not_loaded: dict[str, str] = field(default_factory=dict)
+    """Programs that it refused, and its reason."""
+    attached: int = 0
+    """Places."""
+    not_attached: dict[str, str] = field(default_factory=dict)
+    texts: int = 0
+    """How many were compiled, or tried to be."""
+    error: str = ""
+    """What the tool ended with."""
+    output: str = ""
+
+    @property
+    def loads(self) -> bool:
+        """It went as far as to wait for events, with all its programs loaded."""
+        return bool(self.loaded) and not self.not_loaded and not self.error
+
+    @property
+    def attaches(self) -> bool:
+        """And all of them are attached."""
+        return self.loads and self.attached > 0 and not self.not_attached
+
+
+def tools() -> list[str]:
+    """The package's tools that are programs in Python; its others are scripts that start one of these."""
+    listed = subprocess.run(["dpkg-query", "--listfiles", "bpfcc-tools"], capture_output=True, text=True, check=True)
+    paths = [Path(line) for line in listed.stdout.splitlines() if line.startswith("/usr/sbin/")]
+    return sorted(path.name.removesuffix("-bpfcc") for path in paths if b"python" in path.read_bytes().split(b"\n")[0])
+
+
+def path_of(tool: str) -> Path:
+    """Where a tool is."""
+    path = Path(f"/usr/sbin/{tool}-bpfcc")
+    return path if path.exists() else path.with_name(tool)
+
+
+def run(tool: str, mode: str) -> Told:
+    """Run one to where it would wait."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder, "result")
+        witness = [PYTHON, str(WITNESS), mode, str(result), str(path_of(tool)), *ARGUMENTS.get(tool, ())]
+        done = subprocess.run(
+            ["timeout", "200", "unshare", "--mount", "sh", "-c", f'{MOUNT[mode]} && exec "$@"', "sh", *witness],
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TERM": "dumb"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if not result.exists():
+            return Told(tool=tool, error=f"ended with {done.returncode}", output=done.stdout)
+        return Told(tool=tool, output=done.stdout, **json.loads(result.read_text()))
+
+
+def run_all(names: Sequence[str], mode: str) -> Iterator[Told]:
+    """Run some, two at once."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield from pool.map(run, names, [mode] * len(names))
+
+
+def main() -> None:
+    """Run those that were named, or all."""
+    mode, *names = sys.argv[1:]
+    for told in run_all(names or tools(), mode):
+        sys.stdout.write(json.dumps(asdict(told)) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

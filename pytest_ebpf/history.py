@@ -17,6 +17,7 @@ from pytest_ebpf.lives import Key, Life
 from pytest_ebpf.namespaces import Namespaces
 from pytest_ebpf.settings import Syscalls
 from pytest_ebpf.urings import Urings
+from pytest_ebpf.user_programs.registry import UserPrograms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -68,6 +69,7 @@ class History:
         self._calls = calls
         self.urings = Urings(self)
         self.functions = Functions(self)
+        self.user_programs = UserPrograms(self)
         self.syscalls = Syscalls()
         """Which system calls the next window's setting has recorded."""
         self._clock = clock
@@ -123,6 +125,7 @@ class History:
         if len(self.windows) == 1:
             self.floor = number
             self.functions.forget(number)
+            self.user_programs.forget(number)
             if self._calls is not None:
                 # At once, and not with the rest: a suite that asks nothing would pile them up.
                 self.urings.note()
@@ -141,6 +144,7 @@ class History:
         return last
 
     def _next_number(self) -> int:
+        self.user_programs.update()
         self.number += 1
         self._opened.append((self.now(), self.number))
         self.session.window = self.number

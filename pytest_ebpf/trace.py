@@ -20,6 +20,7 @@ from pytest_ebpf.queries import ProcessQuery
 from pytest_ebpf.quiet import quiet
 from pytest_ebpf.syscalls.asking import Asked
 from pytest_ebpf.syscalls.assertions import SyscallAssertions
+from pytest_ebpf.user_programs.asking import ProgramRequests
 from pytest_ebpf.verdicts import ProcessClaim
 from pytest_ebpf.window import Window
 
@@ -43,7 +44,7 @@ E = TypeVar("E", bound=Event)
 
 
 @quiet("_history.session")
-class Trace(SyscallAssertions, FunctionAssertions):
+class Trace(SyscallAssertions, FunctionAssertions, ProgramRequests):
     """What the kernel saw of the test's process and all that descends from it, in one window.
 
     Everything a process did before the test's ``wait(2)`` for it returned is there when it is asked for.

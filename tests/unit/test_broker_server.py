@@ -207,7 +207,7 @@ def test_a_forked_child_cannot_use_its_parents_connection(broker: brokers.Broker
 # What is not understood ----------------------------------------------------------------------------------
 
 
-REQUESTS = "open, calls, probe, unprobe, format, returns, status, stop"
+REQUESTS = "open, calls, probe, unprobe, format, returns, programs, status, stop"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ enum record_type {
 	RECORD_CALL_DATA,
 	RECORD_FILE,
 	RECORD_PROBE,
+	RECORD_PROGRAM,
 };
 
 /* Which text of an exec a text_record carries; 1 << field is its bit in
@@ -244,6 +245,16 @@ struct probe_piece {
 		    * steps: the last read */
 	__u8 unused;
 	__u32 length;
+};
+
+/* An event of a program of the user's own, which wrote it itself
+ * (pytest_ebpf/include/pytest_ebpf.bpf.h). Its bytes follow. */
+struct program_record {
+	struct record_header header;
+	__u32 program; /* the session's number for it */
+	__u32 event; /* what it is: the number of a type in the program's own BTF */
+	__u32 length; /* bytes that follow */
+	__u32 unused;
 };
 
 /* What to copy of a call, and which of its arguments name files: a table that is

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Fork,
         Left,
         NamespaceChange,
+        ProgramEvent,
         ThreadExit,
         ThreadStart,
     )
@@ -56,6 +57,7 @@ __all__ = [
     "Pointer",
     "Probe",
     "Process",
+    "ProgramEvent",
     "Sequence",
     "String",
     "Summary",
@@ -87,6 +89,7 @@ _MODULES = {
         "Fork",
         "Left",
         "NamespaceChange",
+        "ProgramEvent",
         "ThreadExit",
         "ThreadStart",
     ),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.lives import Life
     from pytest_ebpf.window import Window
 
-__all__ = ["events_of", "process_row", "processes_of"]
+__all__ = ["event_gaps", "events_of", "process_row", "processes_of", "program_rows"]
 
 
 def process_row(process: Process) -> str:
@@ -85,7 +85,17 @@ def processes_of(
     return Sequence(found, window=window, domain=_Processes(), gaps=gaps, title=title)
 
 
+def program_rows(window: Window) -> list[str]:
+    """Write the events of programs of the user's own, each as a line."""
+    return [brief_event(make_event(each, window)) for each in window.happenings() if each.kind == "program"]
+
+
 def events_of(window: Window) -> Sequence[Event]:
     """Return the events of a window as a sequence."""
     found = Found(matched=[make_event(each, window) for each in window.happenings()])
-    return Sequence(found, window=window, domain=_Events(), gaps=window.gaps)
+    return Sequence(found, window=window, domain=_Events(), gaps=lambda: event_gaps(window))
+
+
+def event_gaps(window: Window) -> tuple[Gap, ...]:
+    """Say what the evidence of a window's events lacks."""
+    return (*window.gaps(), *window.history.programs.gaps(window))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_ebpf._values import Gap, Verdict
 from pytest_ebpf.criteria import EVENT_FIELDS, OF_IMAGE, Criterion, prepare
 from pytest_ebpf.errors import UsageError
-from pytest_ebpf.events import Event, Exec
+from pytest_ebpf.events import Event, Exec, ProgramEvent
 from pytest_ebpf.explanations import Difference, Explanation, guarded, show_actual
 from pytest_ebpf.matching import compare, is_predicate, show
 from pytest_ebpf.names import compare_parent
@@ -23,6 +23,8 @@ def _raw(event: Event, field: str) -> object:
     """Return a field, which may be a `Gap` or a `Cut`."""
     if isinstance(event, Exec) and field in OF_IMAGE:
         return event.execution.raw(field)
+    if isinstance(event, ProgramEvent) and field == "value":
+        return event.raw_value()
     value: object = getattr(event, field)
     return value
 

@@ -14,9 +14,11 @@ from pytest_ebpf.events import (
     Exit,
     Fork,
     NamespaceChange,
+    ProgramEvent,
     ThreadStart,
 )
 from pytest_ebpf.processes import Process
+from pytest_ebpf.syscalls.values import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +174,7 @@ def _notes(process: Process, window: Window) -> Iterator[str]:
         yield "left the session"
 
 
-def brief_event(event: Event) -> str:
+def brief_event(event: Event) -> str:  # noqa: PLR0911 - a table of types
     """Write an event in one line."""
     process = event.process
     text = f"{offset(event.time_ns, process.scope)} {_number(process)}"
@@ -186,4 +188,6 @@ def brief_event(event: Event) -> str:
         return f"{text} {outcome(process)}"
     if isinstance(event, NamespaceChange | CredentialChange):
         return f"{text} {' '.join(sorted(event.changed)) or 'from what is not known'}"
+    if isinstance(event, ProgramEvent):
+        return f"{text} {event.program}: {event.output} {cut_to(printable(written(event.raw_value())), _WIDTH)}"
     return f"{text} {command(process.life.image)}"

@@ -142,6 +142,17 @@ class Btf:
             raise UsageError(f"the kernel's BTF has no structure {name!r}")
         return kind
 
+    def numbered(self, number: int) -> tuple[str, Type]:
+        """Return the type of that number, and what it is called: of a structure its name, without ``struct``.
+
+        Raises:
+            UsageError: There is none.
+        """
+        kind = self._type(number) if 0 < number < len(self._at) else None
+        if kind is None:
+            raise UsageError(f"this BTF has no type {number}")
+        return self._shown(number).removeprefix("const ").removeprefix("struct ").removeprefix("union "), kind
+
     def functions(self) -> list[str]:
         """Return the names of all functions."""
         return [self._string(name) for kind, name in self._by_name if kind == _FUNC]

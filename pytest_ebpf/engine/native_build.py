@@ -60,7 +60,7 @@ struct bpf_map_create_opts { size_t sz; uint32_t map_flags; ...; };
 """
 
 
-SOURCES = ("native.c", "native_arena.c", "native_links.c", "native_store.c", "native_calls.c")
+SOURCES = ("native.c", "native_arena.c", "native_headers.c", "native_links.c", "native_store.c", "native_calls.c")
 HEADERS = ("native.h", "native_calls.h")  # those that Python sees
 
 
@@ -72,6 +72,7 @@ def builder() -> cffi.FFI:
     ffi.set_source(
         "pytest_ebpf.engine._native",
         f"""
+        #include <stdbool.h>
         #include <stdint.h>
         #include <bpf/bpf.h>
         #include <bpf/btf.h>

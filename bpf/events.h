@@ -362,6 +362,10 @@ struct control {
 	/* Threads of the client whose calls are not recorded now, as its pid namespace
 	 * counts; 0: a free slot. */
 	__u32 muted[MUTED_THREADS];
+	/* The thread of the client, counted likewise, whose new children are not entered:
+	 * it starts a program for the tracer itself, a compiler. 0: none. */
+	__u32 apart;
+	__u32 unused;
 	__u64 wanted[CALL_ABIS][CALL_NUMBERS / 64]; /* which calls: a bit a number */
 	__u64 probes[MAX_PROBES / 64]; /* which specs: a bit each, where it lies */
 	struct probe_count counts[MAX_PROBES];

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         Fork,
         Left,
         NamespaceChange,
-        ProgramEvent,
         ThreadExit,
         ThreadStart,
     )
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.syscalls.groups import family
     from pytest_ebpf.syscalls.summary import Summary
     from pytest_ebpf.trace import Trace
+    from pytest_ebpf.user_programs.event import ProgramEvent
 
 __all__ = [
     "UNREADABLE",
@@ -89,7 +89,6 @@ _MODULES = {
         "Fork",
         "Left",
         "NamespaceChange",
-        "ProgramEvent",
         "ThreadExit",
         "ThreadStart",
     ),
@@ -108,6 +107,7 @@ _MODULES = {
     "syscalls.groups": ("family",),
     "syscalls.summary": ("Summary",),
     "trace": ("Trace",),
+    "user_programs.event": ("ProgramEvent",),
 }
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from pytest_ebpf._values import Gap, Verdict
 from pytest_ebpf.criteria import EVENT_FIELDS, OF_IMAGE, Criterion, prepare
 from pytest_ebpf.errors import UsageError
-from pytest_ebpf.events import Event, Exec, ProgramEvent
+from pytest_ebpf.events import Event, Exec
 from pytest_ebpf.explanations import Difference, Explanation, guarded, show_actual
 from pytest_ebpf.matching import compare, is_predicate, show
 from pytest_ebpf.names import compare_parent
 from pytest_ebpf.processes import Process
+from pytest_ebpf.user_programs.event import ProgramEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

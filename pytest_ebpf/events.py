@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.credentials import Credentials
-from pytest_ebpf.errors import TraceIncomplete
 from pytest_ebpf.namespaces import Namespaces
 from pytest_ebpf.processes import Execution, Process, parse_status
 
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
     from signal import Signals
 
     from pytest_ebpf.history import Happening
-    from pytest_ebpf.probes.types import Type
     from pytest_ebpf.window import Window
 
 __all__ = [
@@ -27,7 +24,6 @@ __all__ = [
     "Fork",
     "Left",
     "NamespaceChange",
-    "ProgramEvent",
     "ThreadExit",
     "ThreadStart",
     "make_event",
@@ -225,53 +221,6 @@ class Left(_OfThread):
     kind = "left"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class ProgramEvent(Event):
-    """A BPF program of the test's own wrote an event (``ebpf_emit()`` of ``pytest_ebpf.bpf.h``)."""
-
-    kind = "program-event"
-    program: str
-    """Which program."""
-    output: str
-    """What it wrote: the name of the structure."""
-    data: bytes
-    """The bytes of the structure."""
-    type: Type = field(compare=False)
-    """How they are read; for this package's own."""
-    _known: list[Any] = field(default_factory=list, init=False, compare=False)
-
-    @property
-    def tid(self) -> int | None:
-        """The thread's id as the test sees it; None if the record of its birth was lost."""
-        return self.process.life.tids.get(self.host_tid)
-
-    def raw_value(self) -> Any:
-        """Return the value, or a `Gap` or a `Cut`. For this package's own."""
-        if not self._known:
-            from pytest_ebpf.probes.decode import Blob, decoded  # noqa: PLC0415 - most runs have no programs
-
-            beyond = Gap(f"the program wrote {len(self.data)} bytes of {self.output}")
-            self._known.append(decoded(self.type, Blob(self.data, beyond)))
-        return self._known[0]
-
-    @property
-    def value(self) -> Any:
-        """What was written: of a structure its fields, by attribute or by name.
-
-        Raises:
-            TraceIncomplete: It is not known what it means.
-        """
-        value = self.raw_value()
-        if isinstance(value, Gap | Cut):
-            gap = value.gap if isinstance(value, Cut) else value
-            raise TraceIncomplete(f"{self.output} of {self.program} is not known: {gap.why}")
-        return value
-
-    def __getitem__(self, name: str) -> Any:
-        """Return a field of the value."""
-        return self.value[name]
-
-
 def _fork(happening: Happening, window: Window) -> dict[str, Any]:
     return {"child": Process(happening.detail, window)}
 
@@ -312,13 +261,6 @@ def _change(of: Callable[[Any], object]) -> Callable[[Happening, Window], dict[s
     return fields
 
 
-def _program_event(happening: Happening, window: Window) -> dict[str, Any]:
-    record = happening.record
-    source = window.history.programs[record["program"]]
-    event = source.event_type(record["event"])
-    return {"program": source.name, "output": event.name, "data": record["data"], "type": event.type}
-
-
 _MAKERS: dict[str, tuple[type[Event], Callable[[Happening, Window], dict[str, Any]]]] = {
     "fork": (Fork, _fork),
     "thread-start": (ThreadStart, _thread_start),
@@ -328,19 +270,22 @@ _MAKERS: dict[str, tuple[type[Event], Callable[[Happening, Window], dict[str, An
     "namespaces": (NamespaceChange, _change(Namespaces.of)),
     "credentials": (CredentialChange, _change(Credentials.of)),
     "left": (Left, lambda _happening, _window: {}),
-    "program": (ProgramEvent, _program_event),
 }
 
 
 def make_event(happening: Happening, window: Window) -> Event:
     """Make the event of what happened."""
     kind, record = happening.kind, happening.record
+    if kind == "program":
+        from pytest_ebpf.user_programs.event import emitted  # noqa: PLC0415 - it is an event itself
+
+        return emitted(happening, window)
     # Two last threads can both find no other alive; the later one is the end of the process.
     if kind == "exit" and record is not happening.life.exit:
         kind = "thread-exit"
     event_class, make = _MAKERS[kind]
     fields = make(happening, window)
-    if event_class not in {Fork, ProgramEvent}:
+    if event_class is not Fork:
         identity = record["identity"]
         fields.update(tid=identity["tid"], namespace_tid=identity["namespace_tid"])
     return event_class(

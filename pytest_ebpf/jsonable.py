@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.credentials import Capabilities, Credentials
-from pytest_ebpf.events import Event, Exit, ProgramEvent
+from pytest_ebpf.events import Event, Exit
 from pytest_ebpf.namespaces import Namespaces
 from pytest_ebpf.processes import Execution, Process
 from pytest_ebpf.syscalls.values import Fields, Pointed, Pointer, Unreadable
+from pytest_ebpf.user_programs.event import ProgramEvent
 
 if TYPE_CHECKING:
     from pytest_ebpf.functions.call import FunctionCall

@@ -14,11 +14,11 @@ from pytest_ebpf.events import (
     Exit,
     Fork,
     NamespaceChange,
-    ProgramEvent,
     ThreadStart,
 )
 from pytest_ebpf.processes import Process
 from pytest_ebpf.syscalls.values import written
+from pytest_ebpf.user_programs.event import ProgramEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

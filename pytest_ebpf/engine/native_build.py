@@ -88,6 +88,7 @@ SOURCES = (
     "native.c",
     "native_arena.c",
     "native_buffers.c",
+    "native_headers.c",
     "native_links.c",
     "native_store.c",
     "native_calls.c",
@@ -103,6 +104,7 @@ def builder() -> cffi.FFI:
     ffi.set_source(
         "pytest_ebpf.engine._native",
         f"""
+        #include <stdbool.h>
         #include <stdint.h>
         #include <bpf/bpf.h>
         #include <bpf/btf.h>

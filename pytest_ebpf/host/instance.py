@@ -49,7 +49,7 @@ class Instance:
         self.memory: dict[str, mmap.mmap] = {}
         """By section, the global variables."""
         self.description: dict[str, Any] = {}
-        """What else the client is told of it: types, names of programs."""
+        """What else the client is told of it: ``attached``, how many of its programs are; types."""
         self._holders: dict[object, int] = {}
         self._lock = threading.Lock()
 

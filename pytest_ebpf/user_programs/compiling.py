@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ebpf import cache
-from pytest_ebpf.errors import UsageError
+from pytest_ebpf.errors import ProgramError, UsageError
 from pytest_ebpf.headers.vmlinux import vmlinux_directory
 from pytest_ebpf.user_programs import diagnostics
 from pytest_ebpf.user_programs.compilers import Compiler, find_compiler
@@ -56,7 +56,8 @@ def object_of(
         apart: Gives a context in which the compiler is started (`pytest_ebpf.engine.session.Session.apart`).
 
     Raises:
-        UsageError: There is no such file, or it does not compile.
+        UsageError: There is no such file, or `defines` has no macros.
+        ProgramError: It does not compile.
         Unavailable: There is no compiler, the kernel shows no types, or the cache cannot be written to.
     """
     source = Path(path)
@@ -115,7 +116,7 @@ class _Compilation:
             note = json.loads(self._note.read_bytes())
             made = Path(note["object"])
             same = all(self._digest(Path(name)) == digest for name, digest in note["files"].items())
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):  # none yet, or damaged
             return None
         return made if same and made.is_file() else None
 
@@ -160,8 +161,11 @@ class _Compilation:
                 process.kill()
                 raise
         if process.returncode:
-            raise UsageError(
-                f"{self._source} does not compile:\n{diagnostics.errors(said)}\n  by      {self._compiler.file}"
+            raise ProgramError(
+                f"pytest-ebpf: {self._source} does not compile\n"
+                f"{diagnostics.errors(said)}\n"
+                f"  by      {self._compiler.file}",
+                log=said,
             )
 
 

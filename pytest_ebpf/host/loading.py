@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.engine.native import library
@@ -24,6 +25,8 @@ _OWN = "ebpf_"
 """Before the names of what ``include/pytest_ebpf.bpf.h`` declares, and is replaced, or set, here."""
 _BUFFERS = {"ringbuf": 0, "perf_event_array": 4}
 """Bytes of the keys and of the values that the kernel wants (``ringbuf_map_alloc()``, ``perf_event_array``'s)."""
+_NO_MAP = re.compile(r"map '([^']*)': failed to create")
+_REFUSED = re.compile(r"prog '([^']*)': BPF program load failed")
 _LOG_SIZE = 16 << 20
 """Bytes of a verifier's log; the kernel writes no longer one than UINT_MAX >> 2, and takes none of more before 5.2."""
 
@@ -132,11 +135,19 @@ class ObjectInstance(Instance):
             raise Refused("open", f"its section {section} cannot be mapped: {error.strerror}") from None
 
     def _not_loaded(self, failure: LoadError) -> Refused:
-        verdict = self._ffi.string(self._log).decode(errors="replace")
-        said = failure.log if not verdict else f"{failure.log.rstrip()}\n\n{verdict}"
-        if verdict:
-            return Refused("verify", f"the kernel's verifier refused it ({os.strerror(failure.error)})", said)
-        return Refused("open", f"libbpf cannot load it ({os.strerror(failure.error)})", said)
+        why = os.strerror(failure.error)
+        if match := _NO_MAP.search(failure.log):
+            map_ = self._object.map_objects.get(match[1], self._ffi.NULL)
+            entries = 0 if map_ == self._ffi.NULL else self._lib.bpf_map__max_entries(map_)
+            size = 0 if map_ == self._ffi.NULL else self._lib.bpf_map__value_size(map_)
+            text = f"its map {match[1]}, of {entries:,} entries with values of {size:,} bytes, cannot be made ({why})"
+            return Refused("open", text, failure.log)
+        if match := _REFUSED.search(failure.log):
+            # The kernel's own words last: its verdict is at the end.
+            verdict = self._ffi.string(self._log).decode(errors="replace")
+            text = f"the kernel refused its program {match[1]} ({why})"
+            return Refused("verify", text, f"{failure.log.rstrip()}\n{verdict}")
+        return Refused("open", f"libbpf cannot load it ({why})", failure.log)
 
     def _loaded(self) -> dict[str, Any]:
         return {name: each for name, each in self._object.programs.items() if self._lib.bpf_program__autoload(each)}

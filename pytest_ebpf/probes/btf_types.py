@@ -86,6 +86,8 @@ class Btf:
         if len(data) < _HEADER.size or data[:2] != _MAGIC.to_bytes(2, "little"):
             raise UsageError("this is no BTF: it does not begin with 0xeb9f")
         _, _, _, length, types, types_length, strings, strings_length = _HEADER.unpack_from(data)
+        if length + max(types + types_length, strings + strings_length) > len(data):
+            raise UsageError("this BTF is damaged: its parts reach beyond its end")
         self._types = data[length + types : length + types + types_length]
         self._strings = data[length + strings : length + strings + strings_length]
         self._at = [0]

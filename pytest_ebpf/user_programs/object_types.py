@@ -35,6 +35,7 @@ _OWN = "ebpf_"
 _NUMBER = "ebpf_program"
 """A variable that has the program's number, if it includes that header."""
 _PLACE = re.compile(r"(u(?:ret)?probe(?:\.s)?|usdt)/(.+?):(.+)")
+_COMPILE = "  try     its text, or clang -target bpf -g -O2 -c …, and no llvm-strip but with -g"
 _USUAL = "event"
 """What a structure of events is called where nothing else tells."""
 
@@ -160,12 +161,16 @@ def _checked(data: bytes, shown: str) -> Elf:
     try:
         elf = Elf(io.BytesIO(data), shown)
     except (NotABinary, Corrupt) as error:
-        raise ProgramError(f"pytest-ebpf: {error}") from None
+        why = str(error).removeprefix(f"{shown}: ").partition(": ")[0]
+        raise ProgramError(f"pytest-ebpf: {shown} is no compiled BPF program: {why}\n{_COMPILE}") from None
+    if not elf.sections:
+        raise ProgramError(
+            f"pytest-ebpf: {shown} is no compiled BPF program: it is cut off, its sections are not there\n{_COMPILE}"
+        )
     if elf.machine != "BPF" or elf.order != ("<" if sys.byteorder == "little" else ">"):
         order = "" if elf.machine != "BPF" else f" of {'big' if elf.order == '>' else 'little'}-endian machines"
         raise ProgramError(
-            f"pytest-ebpf: {shown} is compiled for {elf.machine}{order}, and not for the BPF of this machine\n"
-            "  try     clang -target bpf -g -O2 -c …"
+            f"pytest-ebpf: {shown} is compiled for {elf.machine}{order}, and not for this machine's BPF\n{_COMPILE}"
         )
     return elf
 
@@ -177,11 +182,8 @@ def _btf_of(elf: Elf) -> Btf:
         if found:
             return Btf(found)
     except UsageError as error:
-        raise ProgramError(f"pytest-ebpf: the types of {elf.shown} cannot be read: {error}") from None
-    raise ProgramError(
-        f"pytest-ebpf: {elf.shown} does not describe its types: it has no section .BTF\n"
-        "  try     clang -target bpf -g -O2 -c …, and no llvm-strip but with -g"
-    )
+        raise ProgramError(f"pytest-ebpf: the types of {elf.shown} cannot be read: {error}\n{_COMPILE}") from None
+    raise ProgramError(f"pytest-ebpf: {elf.shown} does not describe its types: it has no section .BTF\n{_COMPILE}")
 
 
 def _sections_of_programs(elf: Elf) -> dict[str, str]:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_ebpf.credentials import Capabilities, Credentials
-    from pytest_ebpf.errors import BrokerDied, BrokerError, EbpfError, TraceIncomplete, Unavailable, UsageError
+    from pytest_ebpf.errors import (
+        BrokerDied,
+        BrokerError,
+        EbpfError,
+        ProgramError,
+        TraceIncomplete,
+        Unavailable,
+        UsageError,
+    )
     from pytest_ebpf.events import (
         CredentialChange,
         Event,
@@ -35,6 +43,8 @@ if TYPE_CHECKING:
     from pytest_ebpf.syscalls.groups import family
     from pytest_ebpf.syscalls.summary import Summary
     from pytest_ebpf.trace import Trace
+    from pytest_ebpf.user_programs.event import ProgramEvent
+    from pytest_ebpf.user_programs.program import Program
 
 __all__ = [
     "UNREADABLE",
@@ -57,6 +67,9 @@ __all__ = [
     "Pointer",
     "Probe",
     "Process",
+    "Program",
+    "ProgramError",
+    "ProgramEvent",
     "PythonFrame",
     "Sequence",
     "String",
@@ -80,7 +93,15 @@ __all__ = [
 
 _MODULES = {
     "credentials": ("Capabilities", "Credentials"),
-    "errors": ("BrokerDied", "BrokerError", "EbpfError", "TraceIncomplete", "Unavailable", "UsageError"),
+    "errors": (
+        "BrokerDied",
+        "BrokerError",
+        "EbpfError",
+        "ProgramError",
+        "TraceIncomplete",
+        "Unavailable",
+        "UsageError",
+    ),
     "events": (
         "CredentialChange",
         "Event",
@@ -108,6 +129,8 @@ _MODULES = {
     "syscalls.groups": ("family",),
     "syscalls.summary": ("Summary",),
     "trace": ("Trace",),
+    "user_programs.event": ("ProgramEvent",),
+    "user_programs.program": ("Program",),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import re
@@ -124,15 +125,11 @@ class ObjectInstance(Instance):
         for name, map_ in self._object.map_objects.items():
             if self._lib.bpf_map__is_internal(map_) and not name.endswith(".kconfig"):
                 section = name if name.startswith(".") else f".{name.rpartition('.')[2]}"
-                self.memory[section] = self._mapped(section, self._object.maps[name], map_)
-
-    def _mapped(self, section: str, descriptor: int, map_: Any) -> mmap.mmap:
-        pages = -(-self._lib.bpf_map__value_size(map_) // mmap.PAGESIZE)
-        access = mmap.PROT_READ if section.startswith(".rodata") else mmap.PROT_READ | mmap.PROT_WRITE
-        try:
-            return mmap.mmap(descriptor, pages * mmap.PAGESIZE, prot=access)
-        except OSError as error:
-            raise Refused("open", f"its section {section} cannot be mapped: {error.strerror}") from None
+                pages = -(-self._lib.bpf_map__value_size(map_) // mmap.PAGESIZE)
+                access = mmap.PROT_READ if section.startswith(".rodata") else mmap.PROT_READ | mmap.PROT_WRITE
+                # libbpf lets those be mapped that have variables of a program's, and not those of literals.
+                with contextlib.suppress(OSError):
+                    self.memory[section] = mmap.mmap(self._object.maps[name], pages * mmap.PAGESIZE, prot=access)
 
     def _not_loaded(self, failure: LoadError) -> Refused:
         why = os.strerror(failure.error)

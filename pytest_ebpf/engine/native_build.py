@@ -88,9 +88,10 @@ SOURCES = (
     "native.c",
     "native_arena.c",
     "native_buffers.c",
+    "native_calls.c",
+    "native_headers.c",
     "native_links.c",
     "native_store.c",
-    "native_calls.c",
 )
 HEADERS = ("native.h", "native_buffers.h", "native_calls.h")  # those that Python sees
 
@@ -103,6 +104,7 @@ def builder() -> cffi.FFI:
     ffi.set_source(
         "pytest_ebpf.engine._native",
         f"""
+        #include <stdbool.h>
         #include <stdint.h>
         #include <bpf/bpf.h>
         #include <bpf/btf.h>

@@ -192,6 +192,12 @@ class Btf:
         """Return the names of all functions."""
         return [self._string(name) for kind, name in self._by_name if kind == _FUNC]
 
+    def every(self, name: str) -> list[Structure]:
+        """Return all structures of a name: a compiler's may have several, of different functions."""
+        heads = ((number, self._head(number)) for number in range(1, len(self._at)))
+        found = (self._type(number) for number, head in heads if head.kind == _STRUCT and head.name == name)
+        return [kind for kind in found if isinstance(kind, Structure)]
+
     # --- reading ---
 
     def _find(self, kind: int, name: str) -> int | None:

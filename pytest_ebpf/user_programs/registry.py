@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_ebpf.history import History
     from pytest_ebpf.user_programs.program import Program
-    from pytest_ebpf.user_programs.types import ObjectRequest
+    from pytest_ebpf.user_programs.types import BccRequest, ObjectRequest
     from pytest_ebpf.window import Window
 
 __all__ = ["UserPrograms"]
@@ -32,6 +32,20 @@ class UserPrograms:
         from pytest_ebpf.user_programs.loading import load_object  # noqa: PLC0415 - most runs have no programs
 
         program = load_object(self._history, asked, window)
+        self.programs.append(program)
+        return program
+
+    def bcc(self, asked: BccRequest, window: Window) -> Program:
+        """Have a text of BCC's compiled, loaded and attached, or use the one that is, until a window closes.
+
+        Raises:
+            UsageError: There is no such file, or something in it is not as was asked for.
+            ProgramError: It does not compile, load or attach.
+            BrokerError: The broker does not load programs for this client.
+        """
+        from pytest_ebpf.user_programs.bcc_loading import load_bcc  # noqa: PLC0415 - most runs have no programs
+
+        program = load_bcc(self._history, asked, window)
         self.programs.append(program)
         return program
 

@@ -31,7 +31,7 @@ void program(void)
     SUBMIT(char);
 }
 """
-FIELDS = {
+FIELDS: dict[str, tuple[str, ...]] = {
     "events": ("a#unsigned char", "pid#u32", "c#enum color", "comm#char[16]", "grid#u64 [2][3]"),
     "four": ("address#u32", "port#u32"),
     "six": ("address#unsigned __int128", "port#u32"),
@@ -54,8 +54,8 @@ def btf(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         return bytes(elf.get_section_by_name(".BTF").data())
 
 
-def types(btf: bytes, given: dict[str, Any] | None = None, **fields: tuple[str, ...]) -> BccTypes:
-    return BccTypes("tool.c", btf, fields or FIELDS, given)
+def types(btf: bytes, given: dict[str, Any] | None = None, fields: dict[str, tuple[str, ...]] = FIELDS) -> BccTypes:
+    return BccTypes("tool.c", btf, fields, given)
 
 
 def test_maps_have_the_types_they_were_declared_with(btf: bytes) -> None:
@@ -106,7 +106,7 @@ def test_of_what_is_no_structure_nothing_tells_the_type(btf: bytes) -> None:
 def test_two_structures_for_one_output_are_not_guessed_at(btf: bytes) -> None:
     # BCC remembers the last; what was submitted before would be decoded as that.
     with pytest.raises(UsageError) as caught:
-        types(btf, events=FIELDS["events"], six=FIELDS["six"], odd=FIELDS["odd"]).of_output("events")
+        types(btf, fields={name: FIELDS[name] for name in ("events", "six", "odd")}).of_output("events")
     assert str(caught.value) == (
         "tool.c: the type of what is submitted to events is not known: the text submits struct four too, and BCC does"
         " not say where to\n"
@@ -116,7 +116,7 @@ def test_two_structures_for_one_output_are_not_guessed_at(btf: bytes) -> None:
 
 def test_a_structure_that_nobody_has_seen_is_not_guessed_at(btf: bytes) -> None:
     with pytest.raises(UsageError) as caught:
-        types(btf, **FIELDS, other=("nobody#u32",)).of_output("other")
+        types(btf, fields={**FIELDS, "other": ("nobody#u32",)}).of_output("other")
     assert str(caught.value) == (
         "tool.c: the type of what is submitted to other is not known: no structure of the text has the fields that BCC"
         " says it has\n"
@@ -126,7 +126,7 @@ def test_a_structure_that_nobody_has_seen_is_not_guessed_at(btf: bytes) -> None:
 
 def test_structures_that_look_alike_to_bcc_are_not_guessed_at(btf: bytes) -> None:
     with pytest.raises(UsageError) as caught:
-        types(btf, **FIELDS, either=("address#address_t", "port#u32")).of_output("either")
+        types(btf, fields={**FIELDS, "either": ("address#address_t", "port#u32")}).of_output("either")
     assert str(caught.value) == (
         "tool.c: the type of what is submitted to either is not known: struct four and struct six have the same"
         " fields\n"

@@ -17,7 +17,7 @@ from pytest_ebpf.lives import Key, Life
 from pytest_ebpf.namespaces import Namespaces
 from pytest_ebpf.settings import Syscalls
 from pytest_ebpf.urings import Urings
-from pytest_ebpf.user_programs.registry import UserPrograms
+from pytest_ebpf.user_programs.registry import Programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -69,7 +69,7 @@ class History:
         self._calls = calls
         self.urings = Urings(self)
         self.functions = Functions(self)
-        self.user_programs = UserPrograms(self)
+        self.programs = Programs(self)
         self.syscalls = Syscalls()
         """Which system calls the next window's setting has recorded."""
         self._clock = clock
@@ -125,7 +125,7 @@ class History:
         if len(self.windows) == 1:
             self.floor = number
             self.functions.forget(number)
-            self.user_programs.forget(number)
+            self.programs.forget(number)
             if self._calls is not None:
                 # At once, and not with the rest: a suite that asks nothing would pile them up.
                 self.urings.note()
@@ -144,7 +144,7 @@ class History:
         return last
 
     def _next_number(self) -> int:
-        self.user_programs.update()
+        self.programs.update()
         self.number += 1
         self._opened.append((self.now(), self.number))
         self.session.window = self.number
@@ -221,7 +221,11 @@ class History:
     def happenings(self, first: int, last: int) -> list[Happening]:
         """Return what happened in these windows, by time."""
         found = [
-            each for number, happenings in self._happenings.items() if first <= number <= last for each in happenings
+            each
+            for number, happenings in self._happenings.items()
+            if first <= number <= last
+            for each in happenings
+            if each.kind != "program" or each.record["program"] in self.programs
         ]
         return sorted(found, key=lambda each: each.time_ns)
 
@@ -281,6 +285,9 @@ class History:
         actor = self.life_of((fields["host_pid"], fields["start_ns"]))
         if name == "probe":
             self.functions.take(fields)
+            return
+        if name == "program":
+            self._note(name, actor, fields)
             return
         identity, time_ns = fields["identity"], fields["time_ns"]
         getattr(self, f"_apply_{name}")(actor, fields, identity, time_ns)

@@ -73,6 +73,9 @@ class Session(Protocol):
     def muted(self) -> AbstractContextManager[None]:
         """Leave out the system calls that this thread enters within."""
 
+    def apart(self) -> AbstractContextManager[None]:
+        """Leave out the processes that this thread starts within, and all that they start."""
+
     def attach(self, request: ProbeRequest, /) -> AttachedProbe:
         """Have a probe attached for the session; it is off."""
 

@@ -109,6 +109,9 @@ class FakeSession:
     def muted(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
+    def apart(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
     def attach(self, request: ProbeRequest) -> FakeProbe:
         probe = FakeProbe(len(self.probes) + 1, request)
         self.probes.append(probe)

@@ -123,8 +123,10 @@ static void put(struct output *output, struct pe_output_record head, const void 
 
 /* --- rings ------------------------------------------------------------------- */
 
-/* Returns 0 or -errno; the map's descriptor stays the caller's, and open. */
-int pe_outputs_add_ring(struct pe_outputs *outputs, uint32_t number, int map, uint64_t size)
+/* Returns 0 or -errno; the map's descriptor stays the caller's, and open. largest:
+ * bytes of the largest record that is expected. */
+int pe_outputs_add_ring(struct pe_outputs *outputs, uint32_t number, int map, uint64_t size,
+			uint64_t largest)
 {
 	struct output *output = add(outputs, number);
 
@@ -135,6 +137,7 @@ int pe_outputs_add_ring(struct pe_outputs *outputs, uint32_t number, int map, ui
 		return -errno;
 	output->fd = map;
 	output->counts.size = size;
+	output->counts.largest = largest;
 	outputs->count++;
 	return 0;
 }
@@ -162,9 +165,15 @@ static void put_ring_records(struct output *output, const uint8_t *data, uint64_
 	}
 }
 
+static void note_used(struct output *output, uint64_t used, uint64_t next)
+{
+	if (used + next > output->counts.size)
+		output->counts.tight++;
+}
+
 /* The kernel does not count what finds a ring full. But only we make room in it: a
- * record that found none while we were away would find none now. So the most that
- * was in use tells whether any can have been lost. */
+ * record that found none while we were away would find none now. So what is in use
+ * before we take it, and when we have, tells whether any can have been lost. */
 static int drain_ring(struct output *output)
 {
 	struct pe_output_counts *counts = &output->counts;
@@ -177,14 +186,13 @@ static int drain_ring(struct output *output)
 			return -ENOMEM;
 		pe_ring_take(output->ring, data, ready);
 		used = pe_ring_used(output->ring) + ready;
-		if (used > counts->high)
-			counts->high = used;
 		put_ring_records(output, data, ready);
 		free(data);
+		/* Now that it is known how large they are. */
+		note_used(output, used, counts->largest + BPF_RINGBUF_HDR_SZ);
 	}
 	used = pe_ring_used(output->ring);
-	if (used > counts->high)
-		counts->high = used;
+	note_used(output, used, counts->largest + BPF_RINGBUF_HDR_SZ);
 	counts->pending = used != 0;
 	return 0;
 }
@@ -288,8 +296,7 @@ static void look_at_perf(struct output *output, bool after)
 			continue;
 		page = at;
 		used = __atomic_load_n(&page->data_head, __ATOMIC_ACQUIRE) - page->data_tail;
-		if (used > counts->high)
-			counts->high = used;
+		note_used(output, used, UINT16_MAX); /* as large as a record can be */
 	}
 	if (counts->counts_lost && after)
 		counts->lost = lost;

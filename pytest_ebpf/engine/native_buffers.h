@@ -16,8 +16,8 @@ struct pe_output_counts {
 	uint64_t lost; /* by the kernel, counted by it */
 	uint64_t dropped; /* for want of room in the file */
 	uint64_t size; /* bytes that the buffer holds, of a perf buffer those of one CPU */
-	uint64_t high; /* the most of them that were in use, as far as that matters for losses */
-	uint64_t largest; /* bytes of the largest record that came */
+	uint64_t largest; /* bytes of the largest record that came, or is expected */
+	uint64_t tight; /* how often there was room for no further one of these */
 	uint32_t counts_lost; /* whether the kernel counts what it loses */
 	uint32_t pending; /* whether a record is being written, before others that are ready */
 };
@@ -25,7 +25,8 @@ struct pe_output_counts {
 struct pe_outputs;
 
 struct pe_outputs *pe_outputs_new(int file, uint64_t limit);
-int pe_outputs_add_ring(struct pe_outputs *outputs, uint32_t number, int map, uint64_t size);
+int pe_outputs_add_ring(struct pe_outputs *outputs, uint32_t number, int map, uint64_t size,
+			uint64_t largest);
 int pe_outputs_add_perf(struct pe_outputs *outputs, uint32_t number, int map, uint32_t pages);
 int64_t pe_outputs_drain(struct pe_outputs *outputs);
 int pe_outputs_counts(struct pe_outputs *outputs, uint32_t number, struct pe_output_counts *to);

@@ -170,6 +170,12 @@ class Session:
             del self._muted[key]
             self._control.unmute(slot)
 
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """Leave out the processes that this thread starts within, and all that they start: they work for the tracer."""
+        with self._control.apart(threading.current_thread().native_id or 0):
+            yield
+
     def attach(self, request: ProbeRequest) -> AttachedProbe:
         """Return a probe, attached: for this session, and once for all sessions that ask for the same.
 

@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from pytest_ebpf.host.maps import Map
     from pytest_ebpf.host.messages import Packet
 
-__all__ = ["Instance", "LoadRequest"]
+__all__ = ["Instance", "LoadRequest", "new_number"]
 
 _numbers = itertools.count(1)
+
+
+def new_number() -> int:
+    """Return a number by which a client may know a program; never used twice."""
+    return next(_numbers)
 
 
 @dataclass(slots=True)
@@ -41,7 +46,7 @@ class Instance:
     """Whether it stays when nobody holds it, for who asks for the same next."""
 
     def __init__(self) -> None:
-        self.number = next(_numbers)
+        self.number = new_number()
         """Never used twice."""
         self.maps: dict[str, Map] = {}
         """What the clients can read and write."""
@@ -49,7 +54,7 @@ class Instance:
         self.memory: dict[str, mmap.mmap] = {}
         """By section, the global variables."""
         self.description: dict[str, Any] = {}
-        """What else the client is told of it: types, names of programs."""
+        """What else the client is told of it: ``attached``, how many of its programs are; types."""
         self._holders: dict[object, int] = {}
         self._lock = threading.Lock()
 

@@ -50,12 +50,12 @@ class ObjectInstance(Instance):
             self._open(request.packet.body)
             self._prepare(request)
             self._load()
-            self._find_maps()
+            self._find_maps(request.packet.body.get("records", {}))
             self._attach(request)
         except BaseException:
             self.close()
             raise
-        self.description = {"programs": list(self._loaded())}
+        self.description = {"attached": len(self._links)}
 
     # --- opening and loading ---
 
@@ -143,7 +143,7 @@ class ObjectInstance(Instance):
 
     # --- maps and outputs ---
 
-    def _find_maps(self) -> None:
+    def _find_maps(self, sizes_of_records: Mapping[str, Any]) -> None:
         for name, map_ in self._object.map_objects.items():
             if name.startswith(_OWN) or self._lib.bpf_map__is_internal(map_):
                 continue
@@ -152,7 +152,7 @@ class ObjectInstance(Instance):
             sizes = self._lib.bpf_map__key_size(map_), self._lib.bpf_map__value_size(map_)
             self.maps[name] = Map(name, kind, descriptor, *sizes, entries)
             if kind == "ringbuf":
-                self.outputs.add_ring(name, descriptor, entries)
+                self.outputs.add_ring(name, descriptor, entries, int(sizes_of_records.get(name, 0)))
             elif kind == "perf_event_array":
                 self.outputs.add_perf(name, descriptor)
 

@@ -36,18 +36,19 @@ class Outputs:
         self._native: Any = self._lib.pe_outputs_new(self._file, limit)
         self._lock = threading.Lock()
 
-    def add_ring(self, name: str, descriptor: int, size: int) -> None:
+    def add_ring(self, name: str, descriptor: int, size: int, largest: int = 0) -> None:
         """Take what a BPF ring buffer gets.
 
         Args:
             name: Of the map.
             descriptor: Of the map; stays the caller's, and open.
             size: Bytes.
+            largest: Bytes of the largest record that is expected, if that is known.
 
         Raises:
             Refused: It cannot be mapped.
         """
-        self._added(name, self._lib.pe_outputs_add_ring(self._native, len(self.names), descriptor, size))
+        self._added(name, self._lib.pe_outputs_add_ring(self._native, len(self.names), descriptor, size, largest))
 
     def add_perf(self, name: str, descriptor: int, pages: int = _PAGES) -> None:
         """Take what a perf event array gets.
@@ -105,7 +106,7 @@ class Outputs:
 
     def _ledger_of(self, number: int) -> dict[str, Any]:
         counts = self._counts(number)[1]
-        names = ("lost", "dropped", "size", "high", "largest", "counts_lost", "pending")
+        names = ("lost", "dropped", "size", "largest", "tight", "pending")
         return {name: int(getattr(counts, name)) for name in names}
 
     def close(self) -> None:

@@ -158,11 +158,8 @@ class Btf:
         """Return the names of all structures and unions."""
         return {self._string(name) for kind, name in self._by_name if kind in _COMPOUND} - {""}
 
-    def __len__(self) -> int:
-        return len(self._at)
-
     def type_of(self, number: int) -> Type | None:
-        """Return a type by its number, less than `len`; None: ``void``."""
+        """Return a type by its number; None: ``void``."""
         return self._type(number)
 
     def sections(self) -> list[str]:
@@ -187,6 +184,17 @@ class Btf:
         members = self._members(head, "<III") if head.kind in _COMPOUND else iter(())
         heads = ((self._string(at), self._head(self._stripped(kind))) for at, kind, _ in members)
         return {name: member.size for name, member in heads if member.kind == _PTR}
+
+    def numbered(self, number: int) -> tuple[str, Type]:
+        """Return the type of that number, and what it is called: of a structure its name, without ``struct``.
+
+        Raises:
+            UsageError: There is none.
+        """
+        kind = self._type(number) if 0 < number < len(self._at) else None
+        if kind is None:
+            raise UsageError(f"this BTF has no type {number}")
+        return self._shown(number).removeprefix("const ").removeprefix("struct ").removeprefix("union "), kind
 
     def functions(self) -> list[str]:
         """Return the names of all functions."""

@@ -1,1 +1,1 @@
-"""BPF programs of users' own, as the test sees them: their maps, their variables and their events."""
+"""BPF programs of the user's own: how they are compiled, their maps, variables and events."""

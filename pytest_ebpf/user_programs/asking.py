@@ -33,6 +33,7 @@ class ProgramRequests:
         path: str | os.PathLike[str],
         /,
         *,
+        defines: Mapping[str, str | int | None] | None = None,
         attach: Mapping[str, str | None] | None = None,
         variables: Mapping[str, Any] | None = None,
         types: Mapping[str, str] | None = None,
@@ -40,7 +41,8 @@ class ProgramRequests:
         """Load a BPF program of your own and attach it, from now to the window's end.
 
         Args:
-            path: Of a compiled object (``probe.bpf.o``), or of its C (``probe.bpf.c``).
+            path: Of a compiled object (``probe.bpf.o``), or of its text (``probe.bpf.c``).
+            defines: Macros that the text is compiled with; None as a value: without one.
             attach: By program, where it is attached: ``{"on_accept": "uprobe:./exp:accept_exp"}``; None: nowhere. Those
                 that are not named are attached where their sections say.
             variables: Values of global variables, written before it runs.
@@ -54,8 +56,8 @@ class ProgramRequests:
         window = self.window
         if window.closed:
             raise UsageError(f"the window is closed: a program runs in an open one, and {path} came too late")
-        asked = ObjectRequest(Path(path), attach or {}, variables or {}, types or {})
-        return window.history.user_programs.object(asked, window)
+        asked = ObjectRequest(Path(path), defines or {}, attach or {}, variables or {}, types or {})
+        return window.history.programs.load_object(asked, window)
 
     def bcc(
         self,
@@ -88,4 +90,4 @@ class ProgramRequests:
         if window.closed:
             raise UsageError("the window is closed: a program runs in an open one, and this one came too late")
         asked = BccRequest(program, attach or {}, tuple(cflags), types or {})
-        return window.history.user_programs.bcc(asked, window)
+        return window.history.programs.load_bcc(asked, window)

@@ -101,6 +101,8 @@ class Hosted:
             answer: To the request that loaded it.
         """
         self._host = host
+        self.pid_namespace = host.pid_namespace
+        """See `Host.pid_namespace`."""
         self.number: int = answer.body["program"]
         """Never used twice by a host."""
         self.description = answer.body
@@ -114,6 +116,15 @@ class Hosted:
         """What `drain` said when it was loaded."""
         self._at: int = answer.body["drained"]["bytes"]
         self.open = True
+
+    @property
+    def waker(self) -> int:
+        """See `Host.waker`."""
+        return self._host.waker
+
+    def forget_wakeups(self) -> None:
+        """See `Host.forget_wakeups`."""
+        self._host.forget_wakeups()
 
     def ask(self, request: str, payload: bytes = b"", /, **body: Any) -> Packet:
         """Ask for something that concerns this program; see `Host.ask`."""
@@ -135,4 +146,5 @@ class Hosted:
         if self.open:
             self.open = False
             os.close(self._file)
-            self.ask("unload")
+            with contextlib.suppress(BrokerDied):  # and with it went the program
+                self.ask("unload")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.errors import ProgramError, UsageError
 from pytest_ebpf.probes.encode import encoded
+from pytest_ebpf.user_programs.compiling import object_of
 from pytest_ebpf.user_programs.hosting import Hosted
 from pytest_ebpf.user_programs.maps import variable_of
 from pytest_ebpf.user_programs.object_types import ObjectTypes, nearest
@@ -15,7 +15,6 @@ from pytest_ebpf.user_programs.program import Program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pytest_ebpf.history import History
     from pytest_ebpf.user_programs.types import ObjectRequest, Variable
@@ -23,14 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["load_object"]
 
-_OBJECT = b"\x7fELF"
 _SAID = 12
 """Lines of what libbpf or the verifier said that are part of a message."""
 
 
 def load_object(history: History, asked: ObjectRequest, window: Window) -> Program:
     """Load and attach an object; see `UserPrograms.object`."""
-    data, shown = _object_of(asked.path), asked.path.name
+    path, shown = object_of(asked.path, asked.defines, apart=history.session.apart), asked.path.name
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"the BPF program {path} cannot be read: {error.strerror}") from None
     types = ObjectTypes(data, shown, asked.types)
     variables = [
         _initial(variable_of(types.variables(), name, shown), name, value) for name, value in asked.variables.items()
@@ -39,6 +41,7 @@ def load_object(history: History, asked: ObjectRequest, window: Window) -> Progr
     with placed({**types.places(), **asked.attach}) as places:
         host = history.session.host()
         body = {"name": shown.partition(".")[0], "attach": places.by_program, "variables": variables}
+        body["records"] = types.record_sizes()
         try:
             answer = host.ask("load_object", data, places.files, **body)
         except ProgramError as error:
@@ -48,18 +51,6 @@ def load_object(history: History, asked: ObjectRequest, window: Window) -> Progr
 
 def _initial(found: Variable, name: str, value: Any) -> tuple[str, int, str]:
     return found.section, found.offset, encoded(found.type, value, found.size, f"the variable {name}").hex()
-
-
-def _object_of(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"the program {os.fspath(path)} cannot be read: {error.strerror}") from None
-    if data.startswith(_OBJECT) or path.suffix == ".o":
-        return data
-    from pytest_ebpf.user_programs.compiling import compiled  # noqa: PLC0415 - the object may be there already
-
-    return compiled(path)
 
 
 def _check_names(attach: Mapping[str, object], programs: list[str], shown: str) -> None:

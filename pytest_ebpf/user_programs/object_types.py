@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import io
@@ -16,12 +17,14 @@ from pytest_ebpf.binaries.symbols import tables_of
 from pytest_ebpf.errors import ProgramError, UsageError
 from pytest_ebpf.probes.btf_types import Btf
 from pytest_ebpf.probes.types import Structure
+from pytest_ebpf.user_programs.registry import event_type
 from pytest_ebpf.user_programs.types import Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_ebpf.probes.types import Type
+    from pytest_ebpf.user_programs.registry import EventType
 
 __all__ = ["ObjectTypes", "nearest"]
 
@@ -29,6 +32,8 @@ _MAPS = ".maps"
 _NOT_VARIABLES = frozenset({_MAPS, ".kconfig", ".ksyms", "license", "version"})
 _OWN = "ebpf_"
 """Before the names of what ``include/pytest_ebpf.bpf.h`` declares for itself."""
+_NUMBER = "ebpf_program"
+"""A variable that has the program's number, if it includes that header."""
 _PLACE = re.compile(r"(u(?:ret)?probe(?:\.s)?|usdt)/(.+?):(.+)")
 _USUAL = "event"
 """What a structure of events is called where nothing else tells."""
@@ -112,9 +117,28 @@ class ObjectTypes:
             raise UsageError(f"{self._shown}: {asked}: it has no structure {bare!r}{nearest(bare, names)}")
         return self._btf.structure(bare)
 
-    def of_event(self, number: int) -> Type | None:
-        """Return a type by its number in the object's BTF; None: there is none."""
-        return self._btf.type_of(number) if 0 < number < len(self._btf) else None
+    def record_sizes(self) -> dict[str, int]:
+        """Return the bytes of a record of each map that is an output, where they are known."""
+        found = {}
+        for name in self._maps:
+            with contextlib.suppress(UsageError):
+                found[name] = self.of_output(name).size
+        return found
+
+    @functools.cached_property
+    def _emitted(self) -> Mapping[str, Type]:
+        if not any(each.name == _NUMBER for each in self._btf.section(".rodata")):
+            return {}
+        names = self._btf.structures()
+        return {name: self._btf.structure(name) for name in names if not name.startswith(_OWN)}
+
+    def emitted(self) -> Mapping[str, Type]:
+        """Return the structures that it may write by ``ebpf_emit()``, by name; none if it cannot."""
+        return self._emitted
+
+    def of_event(self, number: int) -> EventType:
+        """Return what ``ebpf_emit()`` wrote, by the number of its type in the object's BTF."""
+        return event_type(self._btf, number)
 
     @functools.cached_property
     def _variables(self) -> Mapping[str, Variable]:

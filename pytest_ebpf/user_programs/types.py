@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ebpf.probes.types import Type
+    from pytest_ebpf.user_programs.registry import EventType
 
 __all__ = ["BccRequest", "ObjectRequest", "TypeSource", "Variable"]
 
@@ -18,7 +19,9 @@ class ObjectRequest(NamedTuple):
     """A program that a test asks for."""
 
     path: Path
-    """Of the object, or of its C."""
+    """Of the object, or of its text."""
+    defines: Mapping[str, str | int | None]
+    """Macros that the text is compiled with; None as a value: without one."""
     attach: Mapping[str, str | None]
     """By program, where to; None: nowhere."""
     variables: Mapping[str, Any]
@@ -64,8 +67,11 @@ class TypeSource(Protocol):
             UsageError: Nothing tells, or several could be; with how to say which.
         """
 
-    def of_event(self, number: int) -> Type | None:
-        """Return a type by the number that ``ebpf_emit()`` gives it; None: there is none."""
+    def emitted(self) -> Mapping[str, Type]:
+        """Return the structures that it may write by ``ebpf_emit()``, by name; none if it cannot."""
+
+    def of_event(self, number: int) -> EventType:
+        """Return what ``ebpf_emit()`` wrote, by the number that it gave to its type."""
 
     def variables(self) -> Mapping[str, Variable]:
         """Return the global variables by name."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import ctypes
 import json
 import sys
+from typing import Any
 
 from bcc import BPF, lib  # the system's
 
 
-def plain(value: object) -> object:
+def plain(value: Any) -> Any:
     """Return a value of ctypes as JSON has it."""
     if isinstance(value, (ctypes.Structure, ctypes.Union)):
         found = {}
@@ -41,7 +42,7 @@ def main() -> None:
         assert lib.bpf_update_elem(table.map_fd, *data, 0) == 0, name
         ((found, leaf),) = [item for item in table.items() if bytes(item[0]) == data[0]]
         told[name] = [plain(found), plain(leaf)]
-    print(json.dumps(told))
+    sys.stdout.write(json.dumps(told))
 
 
 main()

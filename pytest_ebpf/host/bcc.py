@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.engine.layout import load as load_layouts
+from pytest_ebpf.engine.loader import SLOTS
 from pytest_ebpf.engine.native import library
 from pytest_ebpf.engine.objects import OBJECT
 from pytest_ebpf.errors import Unavailable, UsageError
@@ -21,14 +23,12 @@ from pytest_ebpf.host.refusal import Refused
 from pytest_ebpf.probes.btf_types import Btf
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
-    from pytest_ebpf.host.instance import LoadRequest
+    from pytest_ebpf.host.instance import Holder, LoadRequest
 
-__all__ = ["LOST", "BccInstance", "load"]
+__all__ = ["BccInstance", "load"]
 
-LOST = "ebpf_lost"
-"""A map beside the program's own: by the slot of a session, how many of its records found a ring full."""
 _HEADER = Path(__file__).parents[1] / "include/pytest_ebpf.bcc.h"
 _TEXT_LIMIT = 1 << 20
 """Bytes."""
@@ -93,19 +93,14 @@ class BccInstance(Instance):
             Refused: It cannot be; nothing of it stays.
         """
         super().__init__()
-        self._lib = library()[1]
-        self._lost = self._new_map()
+        self._ffi, self._lib = library()
         self._module: bcc_module.Module | None = None
+        self._wanted = self._new_map()
+        """By the slot of a session, which session has it now: of the others' processes it tells nothing."""
         try:
             macros = [f"-D{name}={value}" for name, value in self._macros(shared).items()]
-            whole = Source(
-                name=source.name,
-                text=source.text,
-                cflags=(*macros, "-include", str(_HEADER), *source.cflags),
-                attach=source.attach,
-                files=source.files,
-            )
-            self._module = bcc_module.load(whole, kernel_source())
+            cflags = (*macros, "-include", str(_HEADER), *source.cflags)
+            self._module = bcc_module.load(dataclasses.replace(source, cflags=cflags), kernel_source())
             self._describe(self._module)
         except Unavailable as error:
             self.close()
@@ -115,28 +110,34 @@ class BccInstance(Instance):
             raise
 
     def _new_map(self) -> int:
-        ffi, lib = library()
-        made = lib.bpf_map_create(lib.BPF_MAP_TYPE_ARRAY, LOST.encode(), 4, 8, _sessions(), ffi.NULL)
+        lib = self._lib
+        made = lib.bpf_map_create(lib.BPF_MAP_TYPE_ARRAY, b"ebpf_wanted", 4, 4, SLOTS, self._ffi.NULL)
         if made < 0:
-            raise Refused("open", f"the kernel gives no map: {os.strerror(ffi.errno)}")
+            raise Refused("open", f"the kernel gives no map: {os.strerror(self._ffi.errno)}")
         return int(made)
 
     def _macros(self, shared: Mapping[str, int]) -> dict[str, int]:
-        """Return what the header needs: descriptors, and offsets in the engine's structures."""
-        structs = load_layouts(OBJECT, ("member", "session_slot", "control"), ()).structs
-        member, slot, control = (structs[name] for name in ("member", "session_slot", "control"))
+        """Return what the header needs: descriptors, numbers, and offsets in the engine's structures."""
+        names = {
+            "member": ("session", "tid", "start_ns", "host_pid", "host_tid"),
+            "session_slot": ("session", "wake_at"),
+            "control": ("window", "wake", "muted", "lost_records", "lost_bytes"),
+        }
+        known = load_layouts(OBJECT, tuple(names), ("record_type",))
+        offsets = {
+            f"EBPF_{struct.rpartition('_')[2]}_{field}".upper(): known.structs[struct].offsets[field]
+            for struct, fields in names.items()
+            for field in fields
+        }
+        descriptors = {f"EBPF_{name}".upper(): shared[name] for name in ("members", "slots", "rings", "controls")}
         return {
-            "EBPF_MEMBERS": shared["members"],
-            "EBPF_SLOTS": shared["slots"],
-            "EBPF_CONTROLS": shared["controls"],
-            "EBPF_LOST": self._lost,
-            "EBPF_MAX_SESSIONS": _sessions(),
-            "EBPF_MEMBER_SESSION": member.offsets["session"],
-            "EBPF_MEMBER_TID": member.offsets["tid"],
-            "EBPF_SLOT_SESSION": slot.offsets["session"],
-            "EBPF_CONTROL_WINDOW": control.offsets["window"],
-            "EBPF_CONTROL_MUTED": control.offsets["muted"],
-            "EBPF_MUTED_THREADS": int(control.codes["muted"].rstrip("s")) // 4,
+            **offsets,
+            **descriptors,
+            "EBPF_WANTED": self._wanted,
+            "EBPF_SESSIONS": SLOTS,
+            "EBPF_MUTED_THREADS": int(known.structs["control"].codes["muted"].rstrip("s")) // 4,
+            "EBPF_RECORD": known.enums["record_type"]["RECORD_PROGRAM"],
+            "EBPF_PROGRAM": self.number,
         }
 
     def _describe(self, module: bcc_module.Module) -> None:
@@ -144,22 +145,16 @@ class BccInstance(Instance):
         types = Btf(btf)
         tables = list(module.tables())
         outputs = [table for table in tables if table.type == _RING or _is_perf_output(table, types)]
-        self.maps = {each.name: each for each in self._maps(tables, outputs)}
-        for output in outputs:
-            if output.type == _RING:
-                self.outputs.add_ring(output.name, output.descriptor, output.max_entries)
-            else:
-                self.outputs.add_perf(output.name, output.descriptor)
+        self.maps = {table.name: self._map(table) for table in tables if table not in outputs}
         self.description = {
+            "attached": len(module.functions),
             "btf": base64.b64encode(btf).decode(),
-            "fields": {output.name: output.fields for output in outputs},
-            "rings": [output.name for output in outputs if output.type == _RING],
-            "programs": list(module.functions),
+            "emits": [{"name": output.name, "number": output.id, "fields": output.fields} for output in outputs],
         }
 
     def _types(self, module: bcc_module.Module) -> bytes:
         """Return the BTF that BCC gave to the kernel: all functions of a text have the same."""
-        ffi, lib = library()
+        ffi, lib = self._ffi, self._lib
         program = next(iter(module.functions.values()))
         size = lib.pe_program_types(program, ffi.NULL, 0)
         if size < 0:
@@ -168,14 +163,23 @@ class BccInstance(Instance):
         lib.pe_program_types(program, data, size)
         return bytes(ffi.buffer(data, size))
 
-    def _maps(self, tables: list[Table], outputs: list[Table]) -> Iterator[Map]:
-        ffi = library()[0]
-        for table in tables:
-            if table not in outputs:
-                kind = ffi.string(self._lib.libbpf_bpf_map_type_str(table.type)).decode()
-                sizes = table.key_size, table.value_size, table.max_entries
-                yield Map(table.name, kind, table.descriptor, *sizes)
-        yield Map(LOST, "array", self._lost, 4, 8, _sessions())
+    def _map(self, table: Table) -> Map:
+        kind = self._ffi.string(self._lib.libbpf_bpf_map_type_str(table.type)).decode()
+        return Map(table.name, kind, table.descriptor, table.key_size, table.value_size, table.max_entries)
+
+    def hold(self, client: Holder, waker: int) -> None:
+        """Tell a client's session what its processes do, from now on."""
+        super().hold(client, waker)
+        self._want(client.session, client.session)
+
+    def release(self, client: Holder) -> bool:
+        """Tell it no more."""
+        self._want(client.session, 0)
+        return super().release(client)
+
+    def _want(self, session: int, value: int) -> None:
+        key, wanted = self._ffi.new("uint32_t *", session % SLOTS), self._ffi.new("uint32_t *", value)
+        self._lib.bpf_map_update_elem(self._wanted, key, wanted, 0)
 
     def missed(self) -> int:
         """Return how often the kernel skipped one of its programs."""
@@ -190,17 +194,10 @@ class BccInstance(Instance):
         if self._module is not None:
             self._module.close()
             self._module = None
-        if self._lost >= 0:
-            os.close(self._lost)
-            self._lost = -1
+        if self._wanted >= 0:
+            os.close(self._wanted)
+            self._wanted = -1
         super().close()
-
-
-def _sessions() -> int:
-    """Return how many slots for sessions the engine has: MAX_SESSIONS of ``bpf/session.h``."""
-    from pytest_ebpf.engine.loader import SLOTS  # noqa: PLC0415 - the broker's, of which this is all that is needed
-
-    return SLOTS
 
 
 def _is_perf_output(table: Table, types: Btf) -> bool:

@@ -56,6 +56,8 @@ class Table:
 
     name: str
     descriptor: int
+    id: int
+    """The kernel's."""
     type: int
     """BPF_MAP_TYPE_*."""
     key_size: int
@@ -90,6 +92,7 @@ class Module:
             yield Table(
                 name=name.decode(),
                 descriptor=descriptor,
+                id=facts["map_id"],
                 type=facts["map_type"],
                 key_size=facts["key_size"],
                 value_size=facts["value_size"],
@@ -107,7 +110,7 @@ def _facts(descriptor: int) -> dict[str, int]:
     """Return what the kernel says of a map (``bpf_map_show_fdinfo()``, ``kernel/bpf/syscall.c``)."""
     lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text().splitlines()
     found = dict(line.split(":", 1) for line in lines if ":" in line)
-    return {name: int(found[name]) for name in ("map_type", "key_size", "value_size", "max_entries")}
+    return {name: int(found[name]) for name in ("map_id", "map_type", "key_size", "value_size", "max_entries")}
 
 
 def load(source: Source, headers: Path | None) -> Module:

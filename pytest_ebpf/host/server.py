@@ -11,12 +11,13 @@ import socket
 import sys
 import threading
 import traceback
+from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_ebpf.broker import protocol
 from pytest_ebpf.host import messages
 from pytest_ebpf.host.draining import Drainer
-from pytest_ebpf.host.instance import LoadRequest, new_number
+from pytest_ebpf.host.instance import LoadRequest
 from pytest_ebpf.host.maps import Map
 from pytest_ebpf.host.messages import Packet
 from pytest_ebpf.host.refusal import Refused
@@ -43,7 +44,9 @@ class Client:
         self.session = session
         self.waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.instances: dict[int, Instance] = {}
-        """By the number that the client knows it by."""
+        """By their numbers."""
+        self.asked: Counter[int] = Counter()
+        """How many times it has each: one that is shared it may ask for again."""
 
     def instance(self, packet: Packet) -> Instance:
         """Return the program that a request is about.
@@ -137,7 +140,7 @@ class Server:
     def _drop(self, client: Client) -> None:
         self._epoll.unregister(client.socket.fileno())
         del self._clients[client.socket.fileno()]
-        for instance in set(client.instances.values()):
+        for instance in client.instances.values():
             self._release(client, instance)
         client.socket.close()
         os.close(client.waker)
@@ -169,12 +172,11 @@ class Server:
 
     def _loaded(self, client: Client, instance: Instance) -> Packet:
         instance.hold(client, client.waker)
-        # One that is shared has another number each time it is given.
-        number = new_number() if instance.kept else instance.number
-        client.instances[number] = instance
+        client.instances[instance.number] = instance
+        client.asked[instance.number] += 1
         self._drainer.add(instance)
         body = {
-            "program": number,
+            "program": instance.number,
             "maps": [each.describe() for each in instance.maps.values()],
             "outputs": instance.outputs.names,
             **instance.description,
@@ -226,8 +228,9 @@ class Server:
     def _unload(self, client: Client, packet: Packet) -> Packet:
         """Let go of a program."""
         instance = client.instance(packet)
-        del client.instances[packet.body["program"]]
-        if instance not in client.instances.values():
+        client.asked[instance.number] -= 1
+        if not client.asked[instance.number]:
+            del client.instances[instance.number]
             self._release(client, instance)
         return Packet({})
 

@@ -23,140 +23,173 @@
 
 /* --- who is traced --- */
 
-EBPF_INLINE char *ebpf_member(void)
+/* As bpf/events.h has it: struct program_record. */
+struct ebpf_record {
+	u32 type;
+	u32 window;
+	u64 time_ns;
+	u64 start_ns;
+	u32 host_pid;
+	u32 host_tid;
+	u32 program;
+	u32 event;
+	u32 length;
+	u32 wake; /* until it is submitted */
+};
+
+/* Where what the current thread does is told. */
+struct ebpf_telling {
+	char *member;
+	char *control;
+	void *ring;
+	u32 session;
+	u32 window;
+	u32 wake_at;
+};
+
+EBPF_INLINE bool ebpf_find(struct ebpf_telling *to)
 {
-	return bpf_task_storage_get(EBPF_MAP(EBPF_MEMBERS), bpf_get_current_task_btf(), 0, 0);
+	u32 zero = 0, slot, *wanted, *owner;
+	void *page;
+
+	to->member = bpf_task_storage_get(EBPF_MAP(EBPF_MEMBERS), bpf_get_current_task_btf(), 0, 0);
+	if (!to->member)
+		return false;
+	to->session = EBPF_AT(to->member, EBPF_MEMBER_SESSION);
+	slot = to->session % EBPF_SESSIONS;
+	/* Of the sessions that have this program now. */
+	wanted = (bpf_map_lookup_elem)(EBPF_MAP(EBPF_WANTED), &slot);
+	if (!wanted || *wanted != to->session)
+		return false;
+	page = (bpf_map_lookup_elem)(EBPF_MAP(EBPF_CONTROLS), &slot);
+	to->control = page ? (bpf_map_lookup_elem)(page, &zero) : 0;
+	to->ring = (bpf_map_lookup_elem)(EBPF_MAP(EBPF_RINGS), &slot);
+	/* The owner of the slot is looked at last: what was found before it was that
+	 * one's, as nobody owns a slot twice. */
+	owner = (bpf_map_lookup_elem)(EBPF_MAP(EBPF_SLOTS), &slot);
+	if (!to->control || !to->ring || !owner)
+		return false;
+	to->wake_at = EBPF_AT(owner, EBPF_SLOT_WAKE_AT);
+	if (*(volatile u32 *)((char *)owner + EBPF_SLOT_SESSION) != to->session)
+		return false;
+	to->window = EBPF_AT(to->control, EBPF_CONTROL_WINDOW);
+	if (!to->window)
+		return false;
+#pragma unroll
+	for (int i = 0; i < EBPF_MUTED_THREADS; i++)
+		if (EBPF_AT(to->control, EBPF_CONTROL_MUTED + i * sizeof(u32)) ==
+		    EBPF_AT(to->member, EBPF_MEMBER_TID))
+			return false;
+	return true;
+}
+
+/* Whether the current thread is of a test that has this program, in its window, and not
+ * at pytest-ebpf's own work: `if (!ebpf_traced()) return 0;`. */
+EBPF_INLINE bool ebpf_traced(void)
+{
+	struct ebpf_telling to;
+
+	return ebpf_find(&to);
 }
 
 /* The number of the session (a pytest process, an xdist worker) that the current thread
- * belongs to: a key for maps, which all tests of the run share. 0: to none. */
+ * belongs to, if ebpf_traced(), else 0: a key for maps, which all of them share. */
 EBPF_INLINE u32 ebpf_session(void)
 {
-	char *member = ebpf_member(), *owner;
-	u32 slot, session;
+	struct ebpf_telling to;
 
-	if (!member)
+	return ebpf_find(&to) ? to.session : 0;
+}
+
+/* --- what leaves the program: into the trace of whom it is about, as ebpf_emit() of
+ * pytest_ebpf.bpf.h does it, and not into the program's own buffers, which all tests
+ * would share --- */
+
+EBPF_INLINE void *ebpf_reserve(void *output, u64 size, u64 length)
+{
+	struct ebpf_telling to;
+	struct ebpf_record *record;
+
+	if (!ebpf_find(&to))
 		return 0;
-	session = EBPF_AT(member, EBPF_MEMBER_SESSION);
-	slot = session % EBPF_MAX_SESSIONS;
-	owner = (bpf_map_lookup_elem)(EBPF_MAP(EBPF_SLOTS), &slot);
-	return owner && EBPF_AT(owner, EBPF_SLOT_SESSION) == session ? session : 0;
+	record = (bpf_ringbuf_reserve)(to.ring, sizeof(*record) + size, 0);
+	if (!record) {
+		__sync_fetch_and_add((u64 *)(to.control + EBPF_CONTROL_LOST_RECORDS), 1);
+		__sync_fetch_and_add((u64 *)(to.control + EBPF_CONTROL_LOST_BYTES),
+				     sizeof(*record) + size);
+		return 0;
+	}
+	record->type = EBPF_RECORD;
+	record->window = to.window;
+	record->time_ns = bpf_ktime_get_ns();
+	record->start_ns = *(u64 *)(to.member + EBPF_MEMBER_START_NS);
+	record->host_pid = EBPF_AT(to.member, EBPF_MEMBER_HOST_PID);
+	record->host_tid = EBPF_AT(to.member, EBPF_MEMBER_HOST_TID);
+	record->program = EBPF_PROGRAM;
+	record->event = ((struct bpf_map *)output)->id;
+	record->length = length > size ? size : length;
+	record->wake = EBPF_AT(to.control, EBPF_CONTROL_WAKE) ||
+		       bpf_ringbuf_query(to.ring, BPF_RB_AVAIL_DATA) >= to.wake_at;
+	return record + 1;
 }
 
-struct ebpf_head {
-	u64 time_ns;
-	u32 session;
-	u32 window;
-	u32 host_pid;
-	u32 host_tid;
-};
-
-/* Says which session and which window; false: what happens now is of no test. */
-EBPF_INLINE bool ebpf_fill_head(struct ebpf_head *head)
+EBPF_INLINE int ebpf_submit(void *data)
 {
-	u32 zero = 0, slot, tid;
-	char *member, *control;
-	void *map;
+	struct ebpf_record *record = (struct ebpf_record *)data - 1;
+	u32 wake = record->wake;
 
-	head->session = ebpf_session();
-	if (!head->session)
-		return false;
-	slot = head->session % EBPF_MAX_SESSIONS;
-	map = (bpf_map_lookup_elem)(EBPF_MAP(EBPF_CONTROLS), &slot);
-	control = map ? (bpf_map_lookup_elem)(map, &zero) : 0;
-	member = ebpf_member();
-	if (!control || !member)
-		return false;
-	head->window = EBPF_AT(control, EBPF_CONTROL_WINDOW);
-	tid = EBPF_AT(member, EBPF_MEMBER_TID);
-#pragma unroll
-	for (int i = 0; i < EBPF_MUTED_THREADS; i++)
-		if (EBPF_AT(control, EBPF_CONTROL_MUTED + i * sizeof(u32)) == tid)
-			return false;
-	return head->window != 0;
+	record->wake = 0;
+	(bpf_ringbuf_submit)(record, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	return 0;
 }
 
-/* Whether the current thread is a test's, in its window, and not at pytest-ebpf's own
- * work: `if (!ebpf_traced()) return 0;` limits a program to the tests' processes. */
-EBPF_INLINE bool ebpf_traced(void)
+EBPF_INLINE int ebpf_write(void *output, const void *data, u64 size, u64 length)
 {
-	struct ebpf_head head;
+	void *to = ebpf_reserve(output, size, length);
 
-	return ebpf_fill_head(&head);
+	if (!to)
+		return 0;
+	/* Not by memcpy(), which the compiler refuses for more than a kilobyte. What
+	 * cannot be read is zeroes. */
+	bpf_probe_read_kernel(to, size, data);
+	return ebpf_submit(to);
 }
-
-/* --- what leaves the program: of the tests' processes alone --- */
 
 /* BCC's rewritten text calls the helpers below by name; it is read a second time. What
  * is submitted leaves its type in the program's BTF. */
-#define EBPF_TYPED(data)                                                                    \
-	__builtin_choose_expr(                                                              \
-		__builtin_types_compatible_p(__typeof__(data), void *) ||                   \
-			__builtin_types_compatible_p(__typeof__(data), const void *),       \
+#define EBPF_TYPED(data)                                                                   \
+	__builtin_choose_expr(                                                             \
+		__builtin_types_compatible_p(__typeof__(data), void *) ||                  \
+			__builtin_types_compatible_p(__typeof__(data), const void *),      \
 		(char *)0, (data))
-#define EBPF_DESCRIBE(data)                                                                 \
-	static struct ____ebpf_output {                                                     \
-		__typeof__(*EBPF_TYPED(data)) value;                                        \
+#define EBPF_DESCRIBE(data)                                                                \
+	static struct ____ebpf_output {                                                    \
+		__typeof__(*EBPF_TYPED(data)) value;                                       \
 	} ebpf_output __attribute__((used, section(".maps.ebpf")))
-
-/* A perf record carries the kernel's time and thread. */
-#define bpf_perf_event_output(ctx, map, cpu, data, size)                                    \
-	({                                                                                  \
-		EBPF_DESCRIBE(data);                                                        \
-		ebpf_traced() ? (bpf_perf_event_output)(ctx, map, cpu, data, size) : 0;     \
+/* The kernel reserves a number of bytes that is known beforehand: of a length that is
+ * not, all of the structure. */
+#define EBPF_WRITE(output, data, size)                                                     \
+	({                                                                                 \
+		EBPF_DESCRIBE(data);                                                       \
+		_Static_assert(__builtin_constant_p(size) ||                               \
+				       sizeof(*EBPF_TYPED(data)) > sizeof(u64),            \
+			       "what is submitted with a length that is no constant has "  \
+			       "to be a structure");                                       \
+		ebpf_write(output, data,                                                   \
+			   __builtin_constant_p(size) ? (size) : sizeof(*EBPF_TYPED(data)), \
+			   size);                                                          \
 	})
 
-/* A ring's record carries nothing of its own: here it has a head, and what finds the
- * ring full is counted. */
-EBPF_INLINE void *ebpf_reserve(void *ring, u64 size)
-{
-	struct ebpf_head head, *to;
-	u64 id = bpf_get_current_pid_tgid(), *lost;
-	u32 slot;
-
-	if (!ebpf_fill_head(&head))
-		return 0;
-	head.time_ns = bpf_ktime_get_ns();
-	head.host_pid = id >> 32;
-	head.host_tid = id;
-	to = (bpf_ringbuf_reserve)(ring, sizeof(head) + size, 0);
-	if (to) {
-		*to = head;
-		return to + 1;
-	}
-	slot = head.session % EBPF_MAX_SESSIONS;
-	lost = (bpf_map_lookup_elem)(EBPF_MAP(EBPF_LOST), &slot);
-	if (lost)
-		__sync_fetch_and_add(lost, 1);
-	return 0;
-}
-
-EBPF_INLINE int ebpf_write(void *ring, const void *data, u64 size, u64 flags)
-{
-	void *to = ebpf_reserve(ring, size);
-
-	if (to) {
-		bpf_probe_read_kernel(to, size, data);
-		(bpf_ringbuf_submit)((struct ebpf_head *)to - 1, flags);
-	}
-	return 0;
-}
-
-#define bpf_ringbuf_reserve(ring, size, flags) ebpf_reserve(ring, size)
-#define bpf_ringbuf_submit(data, flags)                                                     \
-	({                                                                                  \
-		EBPF_DESCRIBE(data);                                                        \
-		(bpf_ringbuf_submit)((struct ebpf_head *)(void *)(data) - 1, flags);        \
+#define bpf_perf_event_output(ctx, output, cpu, data, size) EBPF_WRITE(output, data, size)
+#define bpf_ringbuf_output(output, data, size, flags) EBPF_WRITE(output, data, size)
+#define bpf_ringbuf_reserve(output, size, flags) ebpf_reserve(output, size, size)
+#define bpf_ringbuf_submit(data, flags)                                                    \
+	({                                                                                 \
+		EBPF_DESCRIBE(data);                                                       \
+		ebpf_submit(data);                                                         \
 	})
-#define bpf_ringbuf_discard(data, flags)                                                    \
-	(bpf_ringbuf_discard)((struct ebpf_head *)(void *)(data) - 1, flags)
-#define bpf_ringbuf_output(ring, data, size, flags)                                         \
-	({                                                                                  \
-		EBPF_DESCRIBE(data);                                                        \
-		_Static_assert(__builtin_constant_p(size),                                  \
-			       "ringbuf_output() here takes a size that is a constant");    \
-		ebpf_write(ring, data, size, flags);                                        \
-	})
+#define bpf_ringbuf_discard(data, flags)                                                   \
+	(bpf_ringbuf_discard)((struct ebpf_record *)(void *)(data) - 1, BPF_RB_NO_WAKEUP)
 
 /* --- reads that BCC's rewriting gets wrong, and what goes with them --- */
 

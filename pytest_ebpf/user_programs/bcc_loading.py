@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,13 +27,16 @@ def load_bcc(history: History, asked: BccRequest, window: Window) -> Program:
     """Have a text compiled, loaded and attached; see `UserPrograms.bcc`."""
     text, shown, folder = _text_of(asked.program)
     host = history.session.host()
+    since_ns = history.now()
     with placed(asked.attach) as places:
         body = {"name": shown, "attach": places.by_program, "cflags": [*asked.cflags, "-I", str(folder)]}
         try:
             answer = host.ask("load_bcc", text, places.files, **body)
         except ProgramError as error:
             raise ProgramError(f"pytest-ebpf: {shown} cannot be used: {error}", log=error.log) from None
-    return Program(history, Hosted(host, answer), BccTypes.of(shown, answer.body, asked.types), window, shown)
+    hosted = Hosted(host, answer)
+    types = BccTypes(shown, base64.b64decode(answer.body["btf"]), answer.body["emits"], asked.types)
+    return Program(history, hosted, types, window, shown, since_ns=since_ns)
 
 
 def _text_of(program: str | os.PathLike[str]) -> tuple[bytes, str, Path]:

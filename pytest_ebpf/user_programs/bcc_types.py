@@ -8,7 +8,6 @@ or where in a packed structure a field is. They tell which output gets which str
 
 from __future__ import annotations
 
-import base64
 import functools
 import re
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from pytest_ebpf.errors import UsageError
 from pytest_ebpf.probes.btf_types import Btf
 from pytest_ebpf.probes.ctypes_types import from_ctypes
-from pytest_ebpf.probes.types import Structure, spelled
+from pytest_ebpf.probes.types import Opaque, Structure, spelled
+from pytest_ebpf.user_programs.registry import EventType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ebpf.probes.types import Type
     from pytest_ebpf.user_programs.types import Variable
@@ -53,26 +53,22 @@ class BccTypes:
     """What BCC and the kernel say of a program's types."""
 
     def __init__(
-        self, shown: str, btf: bytes, fields: Mapping[str, Sequence[str]], given: Mapping[str, Any] | None = None
+        self, shown: str, btf: bytes, outputs: Iterable[Mapping[str, Any]], given: Mapping[str, Any] | None = None
     ) -> None:
         """Take it.
 
         Args:
             shown: What messages call the program.
             btf: That the kernel has of it.
-            fields: By output, BCC's description of what is submitted to it: ``name#type`` each; none if it is no
-                structure.
+            outputs: Of each ``name``; ``number``, by which its events refer to it; and ``fields``, BCC's description of
+                what is submitted: ``name#type`` each; none if it is no structure.
             given: By output, what the test says: a ctypes type, or the name of a structure of the program's maps.
         """
         self._shown = shown
         self._btf = Btf(btf)
-        self._fields = fields
+        self._fields: dict[str, Sequence[str]] = {each["name"]: each["fields"] for each in outputs}
+        self._numbers: dict[int, str] = {each["number"]: each["name"] for each in outputs}
         self._given = given or {}
-
-    @classmethod
-    def of(cls, shown: str, description: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> BccTypes:
-        """Take what `pytest_ebpf.host.bcc` says of a program."""
-        return cls(shown, base64.b64decode(description["btf"]), description["fields"], given)
 
     def of_map(self, name: str) -> tuple[Type | None, Type | None]:
         """Return the types of a map's keys and values; None: nothing tells."""
@@ -123,9 +119,21 @@ class BccTypes:
         values = [field.type for each in self._btf.every(_OUTPUT) for field in each.fields if field.name == "value"]
         return list({id(kind): kind for kind in values if isinstance(kind, Structure)}.values())
 
-    def of_event(self, number: int) -> Type | None:  # noqa: ARG002 - as all sources of types
-        """Return None: a BCC program has no ``ebpf_emit()``."""
-        return None
+    def emitted(self) -> Mapping[str, Type]:
+        """Return the types of what is submitted, by output.
+
+        Raises:
+            UsageError: Of an output nothing tells that.
+        """
+        return {name: self.of_output(name) for name in self._fields}
+
+    def of_event(self, number: int) -> EventType:
+        """Return what was submitted, by the number of the output."""
+        name = self._numbers[number]
+        try:
+            return EventType(name, self.of_output(name))
+        except UsageError as error:
+            return EventType(name, Opaque(name, 0, str(error)))
 
     def variables(self) -> Mapping[str, Variable]:
         """Return nothing: BCC has no global variables."""

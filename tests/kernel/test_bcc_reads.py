@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -116,7 +115,7 @@ def test_bccs_plain_access_reads_the_outermost_number(ebpf_trace: Trace) -> None
 def test_namespaces_are_those_of_proc(ebpf_trace: Trace, before: list[str]) -> None:
     told, seen = told_and_seen(ebpf_trace, *before, *PYTHON)
     assert {name: seen[f"ns_{name}"] for name in NAMESPACES} == {name: told["namespaces"][name] for name in NAMESPACES}
-    changed = [name for name in NAMESPACES if seen[f"ns_{name}"] != os.stat(f"/proc/self/ns/{name}").st_ino]
+    changed = [name for name in NAMESPACES if seen[f"ns_{name}"] != Path(f"/proc/self/ns/{name}").stat().st_ino]
     assert changed == ([*NAMESPACES] if before else [])
 
 
@@ -130,4 +129,4 @@ def test_those_of_children_to_be_are_told_apart(ebpf_trace: Trace) -> None:
 
 def test_the_running_program_is_the_file_that_stat_tells_of(ebpf_trace: Trace) -> None:
     told, seen = told_and_seen(ebpf_trace, *PYTHON)
-    assert seen.exe_inode == told["exe_inode"] == os.stat(sys.executable).st_ino
+    assert seen.exe_inode == told["exe_inode"] == Path(sys.executable).stat().st_ino

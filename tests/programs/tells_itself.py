@@ -17,13 +17,9 @@ _NEWPID, _NEWTIME = 0x20000000, 0x80  # linux/sched.h
 
 def namespaces() -> dict[str, int]:
     """Inodes by name, as readlink(2) of /proc/self/ns/NAME shows them."""
-    found = {}
-    for link in sorted(Path("/proc/self/ns").iterdir()):
-        try:
-            found[link.name] = int(os.readlink(link).split("[")[1].rstrip("]"))
-        except FileNotFoundError:  # nobody has been born in it yet
-            continue
-    return found
+    # Nobody has been born yet in those whose links lead nowhere.
+    links = [link for link in Path("/proc/self/ns").iterdir() if link.exists()]
+    return {link.name: int(str(link.readlink()).split("[")[1].rstrip("]")) for link in links}
 
 
 def main() -> None:

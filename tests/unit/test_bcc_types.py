@@ -11,7 +11,7 @@ from elftools.elf.elffile import ELFFile
 from tiers import require_command
 
 from pytest_ebpf.errors import UsageError
-from pytest_ebpf.probes.types import Integer, Structure, spelled
+from pytest_ebpf.probes.types import Integer, Opaque, Structure, spelled
 from pytest_ebpf.user_programs.bcc_types import BccTypes
 
 SOURCE = """
@@ -55,7 +55,8 @@ def btf(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def types(btf: bytes, given: dict[str, Any] | None = None, fields: dict[str, tuple[str, ...]] = FIELDS) -> BccTypes:
-    return BccTypes("tool.c", btf, fields, given)
+    outputs = [{"name": name, "number": at, "fields": fields[name]} for at, name in enumerate(fields)]
+    return BccTypes("tool.c", btf, outputs, given)
 
 
 def test_maps_have_the_types_they_were_declared_with(btf: bytes) -> None:
@@ -134,6 +135,14 @@ def test_structures_that_look_alike_to_bcc_are_not_guessed_at(btf: bytes) -> Non
     )
 
 
-def test_there_are_neither_variables_nor_emitted_events(btf: bytes) -> None:
+def test_events_refer_to_their_output_by_its_number(btf: bytes) -> None:
+    name, kind = types(btf).of_event(1)
+    assert (name, spelled(kind)) == ("four", "struct four")
+    name, unknown = types(btf).of_event(4)
+    assert (name, type(unknown)) == ("plain", Opaque)
+    known = {name: FIELDS[name] for name in FIELDS if name != "plain"}
+    assert types(btf, fields=known).emitted().keys() == known.keys()
+
+
+def test_there_are_no_variables(btf: bytes) -> None:
     assert types(btf).variables() == {}
-    assert types(btf).of_event(1) is None

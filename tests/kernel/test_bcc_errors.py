@@ -85,9 +85,8 @@ def test_a_header_that_is_not_there(ebpf_trace: Trace, tool: Path) -> None:
 
 def test_a_header_beside_the_text_is_found(ebpf_trace: Trace, tool: Path) -> None:
     (tool.parent / "limits_of_ours.h").write_text("#define MOST 7\n")
-    tool.write_text(
-        '#include "limits_of_ours.h"\nBPF_ARRAY(a, u64, MOST);\nRAW_TRACEPOINT_PROBE(sched_process_exec) { return 0; }\n'
-    )
+    text = '#include "limits_of_ours.h"\nBPF_ARRAY(a, u64, MOST);\n'
+    tool.write_text(f"{text}RAW_TRACEPOINT_PROBE(sched_process_exec) {{ return 0; }}\n")
     assert ebpf_trace.bcc(tool)["a"].max_entries == 7
 
 
@@ -162,7 +161,9 @@ def test_kprobes_where_the_kernel_has_none(ebpf_trace: Trace, tool: Path, name: 
 
 def test_a_place_that_is_none(ebpf_trace: Trace, tool: Path) -> None:
     tool.write_text("int f(struct pt_regs *ctx) { return 0; }\n")
-    with pytest.raises(UsageError, match=r"^/bin/true: no function 'nope_nope'"):
+    with pytest.raises(
+        UsageError, match=r"^attach=\{'f': 'uprobe:/bin/true:nope_nope'\}: /bin/true: no function 'nope_nope'"
+    ):
         ebpf_trace.bcc(tool, attach={"f": "uprobe:/bin/true:nope_nope"})
 
 
@@ -184,6 +185,18 @@ def test_a_map_that_is_too_big(ebpf_trace: Trace, tool: Path) -> None:
     assert "    could not open bpf map: big, error: " in message
 
 
+def test_nothing_of_one_that_was_refused_stays(ebpf_trace: Trace, tool: Path) -> None:
+    require_command("bpftool")
+
+    def attached() -> int:
+        shown = subprocess.run(["bpftool", "prog"], capture_output=True, text=True, check=True).stdout
+        return len(re.findall(r"name stays_not", shown))
+
+    text = "int stays_not(void *ctx) { return 0; }\nRAW_TRACEPOINT_PROBE(nope) { return 0; }\n"
+    refused(ebpf_trace, tool, text, attach={"stays_not": "raw_tracepoint:sched_process_exec"})
+    assert attached() == 0
+
+
 def test_what_crashes_bcc_crashes_the_host_alone_and_says_how(ebpf_trace: Trace, tool: Path) -> None:
     # An assertion of clang's, for BCC 0.26 looks at what an array points to.
     tool.write_text(
@@ -201,15 +214,3 @@ def test_what_crashes_bcc_crashes_the_host_alone_and_says_how(ebpf_trace: Trace,
     assert "Cannot retrieve a NULL type pointer" in message
     subprocess.run(["true"], check=True)
     ebpf_trace.assert_spawned("true")
-
-
-def test_nothing_of_one_that_was_refused_stays(ebpf_trace: Trace, tool: Path) -> None:
-    require_command("bpftool")
-
-    def attached() -> int:
-        shown = subprocess.run(["bpftool", "prog"], capture_output=True, text=True, check=True).stdout
-        return len(re.findall(r"name stays_not", shown))
-
-    text = "int stays_not(void *ctx) { return 0; }\nRAW_TRACEPOINT_PROBE(nope) { return 0; }\n"
-    refused(ebpf_trace, tool, text, attach={"stays_not": "raw_tracepoint:sched_process_exec"})
-    assert attached() == 0

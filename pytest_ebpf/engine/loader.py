@@ -20,13 +20,13 @@ from pytest_ebpf.errors import BrokerError, Unavailable
 if TYPE_CHECKING:
     from pytest_ebpf.engine.probes import Asked, Probes
 
-__all__ = ["DEFAULT_ARGV_LIMIT", "Engine", "EngineSession"]
+__all__ = ["DEFAULT_ARGV_LIMIT", "SLOTS", "Engine", "EngineSession"]
 
 DEFAULT_ARGV_LIMIT = 128 * 1024
 """Bytes: what one argument can be long (``MAX_ARG_STRLEN``, ``execve(2)``)."""
 
 _KERNEL_BTF = Path("/sys/kernel/btf/vmlinux")
-_SLOTS = 1024
+SLOTS = 1024
 """MAX_SESSIONS of ``bpf/session.h``."""
 _WAKE_FRACTION = 4
 """A reader is woken when this part of its ring is full."""
@@ -227,10 +227,10 @@ class Engine:
         Raises:
             BrokerError: No such process, or the kernel refused the memory.
         """
-        taken = {session_id % _SLOTS for session_id in self._sessions}
-        free = next((slot for slot in range(_SLOTS) if slot not in taken), None)
+        taken = {session_id % SLOTS for session_id in self._sessions}
+        free = next((slot for slot in range(SLOTS) if slot not in taken), None)
         if free is None:
-            message = f"the broker has {_SLOTS} sessions open, as many as it can hold: end some of them"
+            message = f"the broker has {SLOTS} sessions open, as many as it can hold: end some of them"
             raise BrokerError(message)
         if calls:
             self._attach_calls()
@@ -242,7 +242,7 @@ class Engine:
             os.close(ring_fd)
             raise
         self._last_number += 1
-        session_id = self._last_number * _SLOTS + free
+        session_id = self._last_number * SLOTS + free
         session = EngineSession(session_id, pid, ring_fd, control_fd, Ring(ring_fd, ring_size), Control(control_fd))
         self._sessions[session.id] = session
         try:
@@ -374,9 +374,9 @@ class Engine:
             return
         if self._probes is not None:
             self._probes.release(session_id)
-        key = self._ffi.new("uint32_t *", session_id % _SLOTS)
+        key = self._ffi.new("uint32_t *", session_id % SLOTS)
         # Before the maps go: see bpf/session.h.
-        self._own_slot(session_id % _SLOTS, 0, 0)
+        self._own_slot(session_id % SLOTS, 0, 0)
         self._lib.bpf_map_delete_elem(self._maps["controls"], key)
         self._lib.bpf_map_delete_elem(self._maps["rings"], key)
         session.close()

@@ -21,6 +21,8 @@ int pe_enum_values(const struct btf *btf, const char *name, struct pe_field *out
 void pe_log_start(void);
 size_t pe_log_take(char *to, size_t size);
 int64_t pe_program_missed(int fd);
+int64_t pe_program_types(int program, void *to, uint32_t room);
+void pe_tell_at_crash(int from, int to);
 
 int pe_attach_uprobes(int program, const char *path, uint32_t count, const uint64_t *offsets,
 		      const uint64_t *semaphores, const uint64_t *cookies, int returns);

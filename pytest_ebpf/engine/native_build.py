@@ -88,10 +88,12 @@ SOURCES = (
     "native.c",
     "native_arena.c",
     "native_buffers.c",
+    "native_calls.c",
+    "native_crash.c",
     "native_headers.c",
     "native_links.c",
     "native_store.c",
-    "native_calls.c",
+    "native_types.c",
 )
 HEADERS = ("native.h", "native_buffers.h", "native_calls.h")  # those that Python sees
 

@@ -38,6 +38,8 @@ class Drainer:
         if not descriptors:
             return
         with self._lock:
+            if instance.number in self._instances:
+                return  # another client's, too
             self._instances[instance.number] = instance, descriptors
             for descriptor in descriptors:
                 self._epoll.register(descriptor, select.EPOLLIN)

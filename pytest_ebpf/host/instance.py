@@ -7,7 +7,7 @@ import itertools
 import os
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_ebpf.host.outputs import Outputs
 
@@ -18,9 +18,15 @@ if TYPE_CHECKING:
     from pytest_ebpf.host.maps import Map
     from pytest_ebpf.host.messages import Packet
 
-__all__ = ["Instance", "LoadRequest"]
+__all__ = ["Holder", "Instance", "LoadRequest"]
 
 _numbers = itertools.count(1)
+
+
+class Holder(Protocol):
+    """Who uses a program."""
+
+    session: int
 
 
 @dataclass(slots=True)
@@ -50,12 +56,12 @@ class Instance:
         """By section, the global variables."""
         self.description: dict[str, Any] = {}
         """What else the client is told of it: ``attached``, how many of its programs are; types."""
-        self._holders: dict[object, int] = {}
+        self._holders: dict[Holder, int] = {}
         self._lock = threading.Lock()
 
     # Of those who use it -------------------------------------------------------------------------------------
 
-    def hold(self, client: object, waker: int) -> None:
+    def hold(self, client: Holder, waker: int) -> None:
         """Note that a client uses it.
 
         Args:
@@ -65,7 +71,7 @@ class Instance:
         with self._lock:
             self._holders[client] = waker
 
-    def release(self, client: object) -> bool:
+    def release(self, client: Holder) -> bool:
         """Note that a client no longer uses it; return whether it is of no use to anybody any more."""
         with self._lock:
             self._holders.pop(client, None)

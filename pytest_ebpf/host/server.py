@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import traceback
+from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_ebpf.broker import protocol
@@ -43,6 +44,9 @@ class Client:
         self.session = session
         self.waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.instances: dict[int, Instance] = {}
+        """By their numbers."""
+        self.asked: Counter[int] = Counter()
+        """How many times it has each: one that is shared it may ask for again."""
 
     def instance(self, packet: Packet) -> Instance:
         """Return the program that a request is about.
@@ -162,13 +166,14 @@ class Server:
 
     def _load_bcc(self, client: Client, packet: Packet) -> Packet:
         """Compile, load and attach a text of BCC's, which is the payload; or give the one that is there already."""
-        from pytest_ebpf.host import bcc  # type: ignore[attr-defined]  # noqa: PLC0415 - BCC is 150 MB
+        from pytest_ebpf.host import bcc  # noqa: PLC0415 - BCC is 150 MB
 
         return self._loaded(client, bcc.load(LoadRequest(packet, client.session, self._shared)))
 
     def _loaded(self, client: Client, instance: Instance) -> Packet:
         instance.hold(client, client.waker)
         client.instances[instance.number] = instance
+        client.asked[instance.number] += 1
         self._drainer.add(instance)
         body = {
             "program": instance.number,
@@ -223,8 +228,10 @@ class Server:
     def _unload(self, client: Client, packet: Packet) -> Packet:
         """Let go of a program."""
         instance = client.instance(packet)
-        del client.instances[instance.number]
-        self._release(client, instance)
+        client.asked[instance.number] -= 1
+        if not client.asked[instance.number]:
+            del client.instances[instance.number]
+            self._release(client, instance)
         return Packet({})
 
     REQUESTS: ClassVar[Mapping[str, Callable[[Server, Client, Packet], Packet]]] = {

@@ -207,6 +207,12 @@ class Btf:
         names = (name for kind, name in self._index if kind == _TYPEDEF)
         return [name.removeprefix(_TRACE) for name in names if name.startswith(_TRACE)]
 
+    def every(self, name: str) -> list[Structure]:
+        """Return all structures of a name: a compiler's may have several, of different functions."""
+        heads = ((number, self._head(number)) for number in range(1, len(self._at)))
+        found = (self._type(number) for number, head in heads if head.kind == _STRUCT and head.name == name)
+        return [kind for kind in found if isinstance(kind, Structure)]
+
     # --- reading ---
 
     @functools.cached_property

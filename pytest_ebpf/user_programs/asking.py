@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.errors import UsageError
 from pytest_ebpf.quiet import quiet
-from pytest_ebpf.user_programs.types import ObjectRequest
+from pytest_ebpf.user_programs.types import BccRequest, ObjectRequest
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytest_ebpf.user_programs.program import Program
     from pytest_ebpf.window import Window
@@ -58,3 +58,36 @@ class ProgramRequests:
             raise UsageError(f"the window is closed: a program runs in an open one, and {path} came too late")
         asked = ObjectRequest(Path(path), defines or {}, attach or {}, variables or {}, types or {})
         return window.history.programs.load_object(asked, window)
+
+    def bcc(
+        self,
+        program: str | os.PathLike[str],
+        /,
+        *,
+        attach: Mapping[str, str | None] | None = None,
+        cflags: Iterable[str] = (),
+        types: Mapping[str, Any] | None = None,
+    ) -> Program:
+        """Have a program of BCC's compiled and attached by the system's BCC, for this window.
+
+        It is compiled once for the run, and runs to its end: all tests that ask for the same text have it together,
+        with all that its maps hold. Its events are those of this test's processes.
+
+        Args:
+            program: Its C text; or the path of a file that has it.
+            attach: By function, where it is attached, as of `program`, beside what BCC attaches by the functions' names
+                (``TRACEPOINT_PROBE``, ``RAW_TRACEPOINT_PROBE``, ``kprobe__``); None: something else calls it.
+            cflags: More for clang: ``-DLIMIT=5``.
+            types: By output, what is submitted to it, where BCC does not tell: a ctypes type, or the name of a
+                structure of the text's.
+
+        Raises:
+            UsageError: There is no such file, or something in it is not as was asked for.
+            ProgramError: There is no BCC, or it does not compile, load or attach.
+            BrokerError: The broker does not load programs for this client.
+        """
+        window = self.window
+        if window.closed:
+            raise UsageError("the window is closed: a program runs in an open one, and this one came too late")
+        asked = BccRequest(program, attach or {}, tuple(cflags), types or {})
+        return window.history.programs.load_bcc(asked, window)

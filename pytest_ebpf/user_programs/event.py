@@ -13,6 +13,7 @@ from pytest_ebpf.processes import Process
 if TYPE_CHECKING:
     from pytest_ebpf.history import Happening
     from pytest_ebpf.probes.types import Type
+    from pytest_ebpf.user_programs.registry import EventSource
     from pytest_ebpf.window import Window
 
 __all__ = ["ProgramEvent", "emitted"]
@@ -87,10 +88,16 @@ class ProgramEvent(Event):
         return self.value[name]
 
 
-def emitted(happening: Happening, window: Window) -> ProgramEvent:
-    """Make the event of a record that ``ebpf_emit()`` wrote."""
+def emitted(happening: Happening, window: Window, source: EventSource | None = None) -> ProgramEvent:
+    """Make the event of a record that ``ebpf_emit()`` wrote.
+
+    Args:
+        happening: With the record.
+        window: In which it is looked at.
+        source: What knows its type; None: the program that the record names.
+    """
     record = happening.record
-    source = window.history.programs[record["program"]]
+    source = source or window.history.programs[record["program"]]
     event = source.event_type(record["event"])
     return ProgramEvent(
         process=Process(happening.life, window),

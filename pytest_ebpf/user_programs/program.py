@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, overload
 from pytest_ebpf import verdicts
 from pytest_ebpf._values import Gap, Verdict
 from pytest_ebpf.errors import UsageError
-from pytest_ebpf.events import make_event
 from pytest_ebpf.quiet import quiet
 from pytest_ebpf.user_programs.buffered import Buffered
 from pytest_ebpf.user_programs.claims import ProgramClaim, sequence_of
-from pytest_ebpf.user_programs.event import ProgramEvent
+from pytest_ebpf.user_programs.event import ProgramEvent, emitted
 from pytest_ebpf.user_programs.maps import ProgramMap, Variables
 from pytest_ebpf.user_programs.object_types import nearest
 from pytest_ebpf.user_programs.query import ProgramQuery
@@ -37,7 +36,9 @@ __all__ = ["Program"]
 class Program:
     """A program that runs in the kernel until the test's window closes, or until `detach`."""
 
-    def __init__(self, history: History, hosted: Hosted, types: TypeSource, window: Window, name: str) -> None:
+    def __init__(  # noqa: PLR0913 - each has its name
+        self, history: History, hosted: Hosted, types: TypeSource, window: Window, name: str, *, since_ns: int = 0
+    ) -> None:
         """Made by `Trace.program` and `Trace.bcc` only.
 
         Args:
@@ -46,7 +47,9 @@ class Program:
             types: Tells what its maps, variables and events are.
             window: In which it runs.
             name: What messages call it.
+            since_ns: From when on its events are meant (CLOCK_MONOTONIC): one that is shared ran before.
         """
+        self._since_ns = since_ns
         self._history = history
         self.hosted = hosted
         """For this package's own."""
@@ -159,9 +162,15 @@ class Program:
         window = self.window
         window.update()
         self.update()
-        happenings = [each for each in window.happenings() if each.kind == "program"]
-        emitted = [make_event(each, window) for each in happenings if each.record["program"] == self.hosted.number]
-        written = [each for each in emitted if isinstance(each, ProgramEvent)]
+        number, until_ns = self.hosted.number, self._detached_ns
+        written = [
+            emitted(each, window, self)
+            for each in window.happenings()
+            if each.kind == "program"
+            and each.record["program"] == number
+            and self._since_ns <= each.record["time_ns"]
+            and (until_ns is None or each.record["time_ns"] <= until_ns)
+        ]
         return sorted([*written, *self._buffered.events(window, strict=True)], key=lambda event: event.moment)
 
     def buffered(self, window: Window) -> list[ProgramEvent]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.probes.types import Type
     from pytest_ebpf.user_programs.event import ProgramEvent
     from pytest_ebpf.user_programs.program import Program
-    from pytest_ebpf.user_programs.types import ObjectRequest
+    from pytest_ebpf.user_programs.types import BccRequest, ObjectRequest
     from pytest_ebpf.window import Window
 
 __all__ = ["EventSource", "EventType", "Programs", "event_type"]
@@ -79,6 +79,18 @@ class Programs:
         self.add(program.hosted.number, program, program.window)
         self._loaded.append(program)
         return program
+
+    def load_bcc(self, asked: BccRequest, window: Window) -> Program:
+        """Have a text of BCC's compiled, loaded and attached, or use the one that is, until a window closes.
+
+        Raises:
+            UsageError: There is no such file, or something in it is not as was asked for.
+            ProgramError: It does not compile, load or attach.
+            BrokerError: The broker does not load programs for this client.
+        """
+        from pytest_ebpf.user_programs.bcc_loading import load_bcc  # noqa: PLC0415 - most runs have no programs
+
+        return self.adopt(load_bcc(self._history, asked, window))
 
     def wakers(self) -> set[int]:
         """Return descriptors that are readable when a program may have written something; and forget that they are."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_ebpf.probes.types import Type
     from pytest_ebpf.user_programs.registry import EventType
 
-__all__ = ["ObjectRequest", "TypeSource", "Variable"]
+__all__ = ["BccRequest", "ObjectRequest", "TypeSource", "Variable"]
 
 
 class ObjectRequest(NamedTuple):
@@ -27,6 +28,18 @@ class ObjectRequest(NamedTuple):
     """Values of global variables."""
     types: Mapping[str, str]
     """By output, which structure its records are."""
+
+
+class BccRequest(NamedTuple):
+    """A program of BCC's that a test asks for."""
+
+    program: str | os.PathLike[str]
+    """Its text, or the path of a file that has it."""
+    attach: Mapping[str, str | None]
+    """By function, where to; None: nowhere."""
+    cflags: tuple[str, ...]
+    types: Mapping[str, Any]
+    """By output, what is submitted to it."""
 
 
 class Variable(NamedTuple):

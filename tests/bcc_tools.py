@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tiers import require_command, unable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -90,6 +92,13 @@ class Told:
     def attaches(self) -> bool:
         """And all of them are attached."""
         return self.loads and self.attached > 0 and not self.not_attached
+
+
+def require() -> None:
+    """Leave where there is no BCC."""
+    require_command("dpkg-query", "unshare")
+    if not Path("/usr/lib/python3/dist-packages/bcc").exists():
+        unable("needs BCC: apt-get install python3-bpfcc bpfcc-tools")
 
 
 def tools() -> list[str]:

@@ -198,6 +198,11 @@ class Btf:
             raise UsageError(f"this BTF has no type {number}")
         return self._shown(number).removeprefix("const ").removeprefix("struct ").removeprefix("union "), kind
 
+    def plain_structures(self) -> list[str]:
+        """Return the names of all structures but those that another kind of type has too, as C's tags may not be."""
+        tags = {name for kind, name in self._by_name if kind in {_UNION, _ENUM, _FWD, _ENUM64}}
+        return [self._string(name) for kind, name in self._by_name if kind == _STRUCT and name and name not in tags]
+
     def functions(self) -> list[str]:
         """Return the names of all functions."""
         return [name for kind, name in self._index if kind == _FUNC]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pytest_ebpf import settings as settings_module
-from pytest_ebpf.errors import EbpfError, Unavailable, UsageError
+from pytest_ebpf.errors import EbpfError, ProgramError, Unavailable, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -276,9 +276,14 @@ def _first_of(lines: list[str]) -> list[str]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the tree of the window into the report of a test that failed."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the tree of the window into the report of a test that failed, and why its own program did not load."""
     report = yield
+    error = call.excinfo.value if call.excinfo is not None else None
+    if report.failed and isinstance(error, ProgramError) and error.log:
+        report.sections.append((f"{_FIXTURE} log of its program", error.log))
     trace = item.stash.get(_TRACE, None)
     if report.failed and trace is not None:
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import platform
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,10 +46,31 @@ def compile_programs(folder: Path) -> None:
         subprocess.run(command, check=True)
 
 
+def bpf_objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the objects of all of ``tests/programs/bpf``, as a user would compile them."""
+    if folder := os.environ.get("COMPILED"):
+        return Path(folder, "bpf")
+    return made_once(tmp_path_factory, "bpf", compile_bpf)
+
+
+def compile_bpf(folder: Path) -> None:
+    """Compile ``tests/programs/bpf``, and one of them in ways that will not do."""
+    sources = TESTS / "programs" / "bpf"
+    command = ["clang", "-O2", "-mcpu=v3", "-Wall", "-Werror", f"-I/usr/include/{platform.machine()}-linux-gnu", "-c"]
+    for source in sources.glob("*.bpf.c"):
+        target = folder / source.with_suffix(".o").name
+        subprocess.run([*command, "-target", "bpf", "-g", str(source), "-o", str(target)], check=True)
+    for name, options in (("untyped", ["-target", "bpf"]), ("big_endian", ["-target", "bpfeb", "-g"])):
+        target = folder / f"{name}.bpf.o"
+        subprocess.run([*command, *options, str(sources / "probes.bpf.c"), "-o", str(target)], check=True)
+
+
 def compile_all(folder: Path) -> None:
     """Compile what tests elsewhere find by ``COMPILED``."""
     (folder / "programs").mkdir()
     compile_programs(folder / "programs")
+    (folder / "bpf").mkdir()
+    compile_bpf(folder / "bpf")
     for path in (TESTS / "kernel").glob("test_*.py"):
         module = importlib.import_module(f"kernel.{path.stem}")
         if hasattr(module, "TABLE"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.engine.native import library
@@ -24,6 +26,8 @@ _OWN = "ebpf_"
 """Before the names of what ``include/pytest_ebpf.bpf.h`` declares, and is replaced, or set, here."""
 _BUFFERS = {"ringbuf": 0, "perf_event_array": 4}
 """Bytes of the keys and of the values that the kernel wants (``ringbuf_map_alloc()``, ``perf_event_array``'s)."""
+_NO_MAP = re.compile(r"map '([^']*)': failed to create")
+_REFUSED = re.compile(r"prog '([^']*)': BPF program load failed")
 _LOG_SIZE = 16 << 20
 """Bytes of a verifier's log; the kernel writes no longer one than UINT_MAX >> 2, and takes none of more before 5.2."""
 
@@ -121,22 +125,26 @@ class ObjectInstance(Instance):
         for name, map_ in self._object.map_objects.items():
             if self._lib.bpf_map__is_internal(map_) and not name.endswith(".kconfig"):
                 section = name if name.startswith(".") else f".{name.rpartition('.')[2]}"
-                self.memory[section] = self._mapped(section, self._object.maps[name], map_)
-
-    def _mapped(self, section: str, descriptor: int, map_: Any) -> mmap.mmap:
-        pages = -(-self._lib.bpf_map__value_size(map_) // mmap.PAGESIZE)
-        access = mmap.PROT_READ if section.startswith(".rodata") else mmap.PROT_READ | mmap.PROT_WRITE
-        try:
-            return mmap.mmap(descriptor, pages * mmap.PAGESIZE, prot=access)
-        except OSError as error:
-            raise Refused("open", f"its section {section} cannot be mapped: {error.strerror}") from None
+                pages = -(-self._lib.bpf_map__value_size(map_) // mmap.PAGESIZE)
+                access = mmap.PROT_READ if section.startswith(".rodata") else mmap.PROT_READ | mmap.PROT_WRITE
+                # libbpf lets those be mapped that have variables of a program's, and not those of literals.
+                with contextlib.suppress(OSError):
+                    self.memory[section] = mmap.mmap(self._object.maps[name], pages * mmap.PAGESIZE, prot=access)
 
     def _not_loaded(self, failure: LoadError) -> Refused:
-        verdict = self._ffi.string(self._log).decode(errors="replace")
-        said = failure.log if not verdict else f"{failure.log.rstrip()}\n\n{verdict}"
-        if verdict:
-            return Refused("verify", f"the kernel's verifier refused it ({os.strerror(failure.error)})", said)
-        return Refused("open", f"libbpf cannot load it ({os.strerror(failure.error)})", said)
+        why = os.strerror(failure.error)
+        if match := _NO_MAP.search(failure.log):
+            map_ = self._object.map_objects.get(match[1], self._ffi.NULL)
+            entries = 0 if map_ == self._ffi.NULL else self._lib.bpf_map__max_entries(map_)
+            size = 0 if map_ == self._ffi.NULL else self._lib.bpf_map__value_size(map_)
+            text = f"its map {match[1]}, of {entries:,} entries with values of {size:,} bytes, cannot be made ({why})"
+            return Refused("open", text, failure.log)
+        if match := _REFUSED.search(failure.log):
+            # The kernel's own words last: its verdict is at the end.
+            verdict = self._ffi.string(self._log).decode(errors="replace")
+            text = f"the kernel refused its program {match[1]} ({why})"
+            return Refused("verify", text, f"{failure.log.rstrip()}\n{verdict}")
+        return Refused("open", f"libbpf cannot load it ({why})", failure.log)
 
     def _loaded(self) -> dict[str, Any]:
         return {name: each for name, each in self._object.programs.items() if self._lib.bpf_program__autoload(each)}

@@ -60,14 +60,12 @@ class _Head(NamedTuple):
     """Where its members are."""
 
 
-class Placed(NamedTuple):
-    """A variable, and where it is in its section."""
+class Global(NamedTuple):
+    """A global variable."""
 
     name: str
     type: int
     """Its number."""
-    offset: int
-    """Bytes."""
     size: int
     """Bytes."""
 
@@ -86,6 +84,8 @@ class Btf:
         if len(data) < _HEADER.size or data[:2] != _MAGIC.to_bytes(2, "little"):
             raise UsageError("this is no BTF: it does not begin with 0xeb9f")
         _, _, _, length, types, types_length, strings, strings_length = _HEADER.unpack_from(data)
+        if length + max(types + types_length, strings + strings_length) > len(data):
+            raise UsageError("this BTF is damaged: its parts reach beyond its end")
         self._types = data[length + types : length + types + types_length]
         self._strings = data[length + strings : length + strings + strings_length]
         self._at = [0]
@@ -166,14 +166,18 @@ class Btf:
         """Return the names of the sections of variables of a compiled object: ``.data``, ``.maps``."""
         return [self._string(name) for kind, name in self._by_name if kind == _DATASEC]
 
-    def section(self, name: str) -> list[Placed]:
-        """Return the variables of a section; none if there is no such section."""
+    def section(self, name: str) -> list[Global]:
+        """Return the variables of a section that are not static; none if there is no such section."""
         found = self._find(_DATASEC, name)
         if found is None:
             return []
         placed = self._members(self._head(found), "<III")
-        heads = ((self._head(number), offset, size) for number, offset, size in placed)
-        return [Placed(head.name, head.size, offset, size) for head, offset, size in heads if head.kind == _VAR]
+        heads = ((self._head(number), size) for number, _, size in placed)
+        return [
+            Global(head.name, head.size, size)
+            for head, size in heads
+            if head.kind == _VAR and self._types[head.at]  # BTF_VAR_STATIC is 0
+        ]
 
     def pointed_members(self, number: int) -> dict[str, int]:
         """Return what the members of a structure point to, by their names, of those that are pointers.

@@ -62,4 +62,6 @@ def _check_names(attach: Mapping[str, object], programs: list[str], shown: str) 
 def _refused(shown: str, error: ProgramError) -> ProgramError:
     lines = [line for line in error.log.splitlines() if line.strip()]
     said = [f"  says    {line}" if not at else f"          {line}" for at, line in enumerate(lines[-_SAID:])]
+    if len(lines) > _SAID:
+        said.append(f"  log     these are the last of {len(lines):,} lines; the failed test's report has all of them")
     return ProgramError("\n".join([f"pytest-ebpf: {shown} cannot be used: {error}", *said]), log=error.log)

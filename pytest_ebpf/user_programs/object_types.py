@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ebpf.binaries.elf import Elf
 from pytest_ebpf.binaries.errors import Corrupt, NotABinary
-from pytest_ebpf.binaries.symbols import tables_of
+from pytest_ebpf.binaries.symbols import STT_OBJECT, tables_of
 from pytest_ebpf.errors import ProgramError, UsageError
 from pytest_ebpf.probes.btf_types import Btf
 from pytest_ebpf.probes.types import Structure
@@ -35,6 +35,9 @@ _OWN = "ebpf_"
 _NUMBER = "ebpf_program"
 """A variable that has the program's number, if it includes that header."""
 _PLACE = re.compile(r"(u(?:ret)?probe(?:\.s)?|usdt)/(.+?):(.+)")
+_COMPILE = "  try     its text, or clang -target bpf -g -O2 -c …, and no llvm-strip but with -g"
+_FEW = 20
+"""Names that a message lists."""
 _USUAL = "event"
 """What a structure of events is called where nothing else tells."""
 
@@ -61,12 +64,23 @@ class ObjectTypes:
 
         Raises:
             ProgramError: It is no compiled BPF program, or has no types.
+            UsageError: It has no such output or structure.
         """
         self._shown = shown
         self._given = given
         elf = _checked(data, shown)
         self._btf = _btf_of(elf)
-        self._sections = _sections_of_programs(elf)
+        symbols = [symbol for table in tables_of(elf) for symbol in table]
+        sections = [(symbol, elf.sections[symbol.section].name) for symbol in symbols if symbol.is_function]
+        self._sections = {symbol.name: section for symbol, section in sections if section != ".text"}
+        # In the object's BTF they are not filled in: libbpf does so by the symbols (btf_fixup_datasec()).
+        self._offsets = {symbol.name: symbol.address for symbol in symbols if symbol.kind == STT_OBJECT}
+        for output, name in given.items():
+            asked = f"types={{{output!r}: {name!r}}}: {shown} has no"
+            if output not in self._maps:
+                raise UsageError(f"{asked} output {output!r}{nearest(output, self._maps)}")
+            if name.removeprefix("struct ") not in self._btf.structures():
+                raise UsageError(f"{asked} structure {name!r}{nearest(name, self._btf.structures())}")
 
     def programs(self) -> list[str]:
         """Return the names of its programs."""
@@ -97,7 +111,7 @@ class ObjectTypes:
             UsageError: None of these is there.
         """
         if name in self._given:
-            return self._structure(self._given[name], f"types={{{name!r}: {self._given[name]!r}}}")
+            return self._btf.structure(self._given[name].removeprefix("struct "))
         declared = self.of_map(name)[1]
         if isinstance(declared, Structure):
             return declared
@@ -105,17 +119,13 @@ class ObjectTypes:
         for candidate in (name, _USUAL):
             if candidate in names:
                 return self._btf.structure(candidate)
+        known = sorted(each for each in names if not each.startswith(_OWN))
+        there = f"{', '.join(known[:_FEW])}{' …' if len(known) > _FEW else ''}" if known else "it has none"
         raise UsageError(
             f"{self._shown}: nothing tells which structure the events of {name} are\n"
-            f'  try     types={{"{name}": "…"}} with one of {", ".join(sorted(names)) or "none: it has no structures"}'
+            f'  try     types={{"{name}": "…"}} with one of its structures: {there}\n'
+            "          one that only local variables have is not described: struct event *anchor; makes it so"
         )
-
-    def _structure(self, name: str, asked: str) -> Structure:
-        names = self._btf.structures()
-        bare = name.removeprefix("struct ")
-        if bare not in names:
-            raise UsageError(f"{self._shown}: {asked}: it has no structure {bare!r}{nearest(bare, names)}")
-        return self._btf.structure(bare)
 
     def record_sizes(self) -> dict[str, int]:
         """Return the bytes of a record of each map that is an output, where they are known."""
@@ -147,8 +157,8 @@ class ObjectTypes:
             if section not in _NOT_VARIABLES:
                 for each in self._btf.section(section):
                     kind = self._btf.type_of(each.type)
-                    if kind is not None and not each.name.startswith(_OWN):
-                        found[each.name] = Variable(section, each.offset, each.size, kind)
+                    if kind is not None and each.name in self._offsets and not each.name.startswith(_OWN):
+                        found[each.name] = Variable(section, self._offsets[each.name], each.size, kind)
         return found
 
     def variables(self) -> Mapping[str, Variable]:
@@ -160,12 +170,16 @@ def _checked(data: bytes, shown: str) -> Elf:
     try:
         elf = Elf(io.BytesIO(data), shown)
     except (NotABinary, Corrupt) as error:
-        raise ProgramError(f"pytest-ebpf: {error}") from None
+        why = str(error).removeprefix(f"{shown}: ").partition(": ")[0]
+        raise ProgramError(f"pytest-ebpf: {shown} is no compiled BPF program: {why}\n{_COMPILE}") from None
+    if not elf.sections:
+        raise ProgramError(
+            f"pytest-ebpf: {shown} is no compiled BPF program: it is cut off, its sections are not there\n{_COMPILE}"
+        )
     if elf.machine != "BPF" or elf.order != ("<" if sys.byteorder == "little" else ">"):
         order = "" if elf.machine != "BPF" else f" of {'big' if elf.order == '>' else 'little'}-endian machines"
         raise ProgramError(
-            f"pytest-ebpf: {shown} is compiled for {elf.machine}{order}, and not for the BPF of this machine\n"
-            "  try     clang -target bpf -g -O2 -c …"
+            f"pytest-ebpf: {shown} is compiled for {elf.machine}{order}, and not for this machine's BPF\n{_COMPILE}"
         )
     return elf
 
@@ -177,18 +191,8 @@ def _btf_of(elf: Elf) -> Btf:
         if found:
             return Btf(found)
     except UsageError as error:
-        raise ProgramError(f"pytest-ebpf: the types of {elf.shown} cannot be read: {error}") from None
-    raise ProgramError(
-        f"pytest-ebpf: {elf.shown} does not describe its types: it has no section .BTF\n"
-        "  try     clang -target bpf -g -O2 -c …, and no llvm-strip but with -g"
-    )
-
-
-def _sections_of_programs(elf: Elf) -> dict[str, str]:
-    """Return the section of each program, by its name: a function in a section that is not the usual one."""
-    symbols = (symbol for table in tables_of(elf) for symbol in table if symbol.is_function)
-    places = ((symbol.name, elf.sections[symbol.section].name) for symbol in symbols)
-    return {name: section for name, section in places if section != ".text"}
+        raise ProgramError(f"pytest-ebpf: the types of {elf.shown} cannot be read: {error}\n{_COMPILE}") from None
+    raise ProgramError(f"pytest-ebpf: {elf.shown} does not describe its types: it has no section .BTF\n{_COMPILE}")
 
 
 def _place(section: str) -> str | None:

@@ -38,10 +38,10 @@ class Places:
             UsageError: There is no such place, or it is no place.
         """
         try:
-            wanted = asking.parse(text)
+            found = list(self._found(asking.parse(text)))
         except UsageError as error:
             raise UsageError(f"attach={{{program!r}: {text!r}}}: {error}") from None
-        self.by_program.setdefault(program, []).extend(self._found(wanted))
+        self.by_program.setdefault(program, []).extend(found)
 
     def _found(self, wanted: Wanted) -> Iterator[dict[str, Any]]:
         returns = wanted.returns is not None

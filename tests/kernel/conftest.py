@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import brokers
@@ -24,6 +25,15 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     require_command("gcc")
     folder = prebuilt.programs(tmp_path_factory)
     return lambda name: str(folder / name)
+
+
+@pytest.fixture(scope="session")
+def bpf(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Compile all of tests/programs/bpf, and return what finds an object's path."""
+    if "COMPILED" not in os.environ:
+        require_command("clang")
+    folder = prebuilt.bpf_objects(tmp_path_factory)
+    return lambda name: str(folder / f"{name}.bpf.o")
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ def test_an_event_is_on_the_timeline_between_what_its_process_did() -> None:
 
     assert [event.kind for event in trace.events] == ["fork", "exec", "program-event", "exit"]
     [event] = trace.events.where(ProgramEvent)
+    assert event.process is not None
     assert (event.program, event.output, event.process.argv) == ("probe", "opened", ("cat",))
     assert (event.value.flags, event["name"], event.tid) == (2, b"passwd", child.pid)
     assert event.window == 1

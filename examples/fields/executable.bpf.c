@@ -12,23 +12,6 @@ struct inode_number {
 	__u64 step_by_step;
 };
 
-struct names {
-	char comm[16];
-	char parent_comm[16];
-	char host[65];
-	char file[64];
-};
-
-struct modified {
-	__s64 seconds;
-	__u32 nanoseconds;
-	bool from_timespec;
-};
-
-struct sizes {
-	__u32 comm;
-};
-
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(inode, struct task_struct *task)
 {
@@ -54,6 +37,13 @@ int BPF_PROG(inode, struct task_struct *task)
 	ebpf_emit(&event);
 	return 0;
 }
+
+struct names {
+	char comm[16];
+	char parent_comm[16];
+	char host[65];
+	char file[64];
+};
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(strings, struct task_struct *task)
@@ -85,6 +75,16 @@ struct inode___numbers {
 struct inode___timespec {
 	struct timespec64 i_mtime;
 } __attribute__((preserve_access_index));
+
+struct modified {
+	__s64 seconds;
+	__u32 nanoseconds;
+	bool from_timespec;
+};
+
+struct sizes {
+	__u32 comm;
+};
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(features, struct task_struct *task)

@@ -11,8 +11,9 @@ HERE = Path(__file__).parent
 PARAMETERS = ["parm1", "parm2", "parm3", "parm4", "parm5", "parm6"]
 
 
-def load(ebpf_trace: Trace, dialect: str, **attach: str | None) -> Program:
-    """Load the program in a dialect, and attach what is named."""
+def load(ebpf_trace: Trace, dialect: str, **places: str) -> Program:
+    """Load the program in a dialect, and attach of its functions those that are named."""
+    attach = {"at_entry": None, "at_return": None, "at_accept_exp": None, **places}
     if dialect == "BCC":
         return ebpf_trace.bcc(HERE / "function.bcc.c", attach=attach)
     return ebpf_trace.program(HERE / "function.bpf.c", attach=attach)

@@ -36,7 +36,7 @@ def test_at_the_entry(ebpf_trace: Trace, target: Path, dialect: str) -> None:
     del shown["rc"]
 
     # CO-RE's program writes two records: what it read directly, and by the _CORE forms.
-    program.assert_event("entered", count=2 if dialect == "CO-RE" else 1, **shown)
+    program.assert_event("entered", count=2 if dialect == "CO-RE" else 1, fields=shown)
 
 
 @dialects
@@ -49,8 +49,8 @@ def test_at_the_return(ebpf_trace: Trace, target: Path, dialect: str) -> None:
     if dialect == "CO-RE":
         program.assert_event("returned", rc_core=shown["rc"])
     # It went where it was to go. (What the function prints now is where the kernel makes it return for the probe.)
-    address = program.events.where(output="entered")[0]["return_address"]
-    program.assert_event("returned", ip=address)
+    entered = program.assert_event("entered")
+    program.assert_event("returned", ip=entered["return_address"])
 
 
 @dialects

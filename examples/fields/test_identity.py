@@ -63,8 +63,8 @@ def test_the_namespaces_of_a_process_and_of_its_children_to_be(program: Program,
     assert maker is not None
     own, makers = namespaces_of(box), namespaces_of(maker)
 
-    program.assert_event("namespaces", of_pid=box.host_pid, **own)
-    program.assert_event("namespaces", of_pid=maker.host_pid, **makers)
+    program.assert_event("namespaces", of_pid=box.host_pid, fields=own)
+    program.assert_event("namespaces", of_pid=maker.host_pid, fields=makers)
     # Who makes a pid or a time namespace does not enter it: its children are born there.
     for kind in ("pid", "time"):
         assert makers[f"{kind}_for_children"] == own[kind] != makers[kind]

@@ -194,6 +194,74 @@ INVERSIONS = [
             r"0 lost$",
         ],
     ),
+    Inversion(
+        "fields/test_pid.py",
+        "test_with_co_re",
+        'program.assert_event("typed", direct=pid, process=child, count=1)',
+        'program.assert_event("typed", direct=-pid, process=child)',
+        [
+            r"E +AssertionError: expected a program event written: pid\.bpf\.c, typed, direct=-\d+, process=\d+   \(0 ",
+            r"E +closest   \+\S+ m?s \d+ pid\.bpf\.c: typed \{direct=\d+\}   ← differs: direct$",
+            r"E +direct: \d+, asked -\d+$",
+            r"E +└─ \d+ true \(.*exit 0",
+            r"E +window    \d+ events, [\d,]+ calls, 0 lost, 0 truncated$",
+        ],
+    ),
+    Inversion(
+        "fields/test_executable.py",
+        "test_the_inode_with_co_re",
+        '"inode_number", direct=inode, read=inode,',
+        '"inode_number", direct=inode, read=inode + 1,',
+        [
+            r"E +AssertionError: expected 1 program event written: executable\.bpf\.c, inode_number, direct=",
+            r"E +closest   \+\S+ m?s \d+ executable\.bpf\.c: inode_number \{direct=\d+, .*\}   ← differs: read$",
+            r"E +read: \d+, asked \d+$",
+        ],
+    ),
+    Inversion(
+        "fields/test_identity.py",
+        "test_as_the_process_sees_itself[CO-RE]",
+        'program.assert_event("identity", own_pid=pid, own_ppid=ppid, comm="sh", count=1)',
+        'program.assert_event("identity", own_pid=pid + 1, own_ppid=ppid, comm="sh", count=1)',
+        [
+            r"E +AssertionError: expected 1 program event written: .*, own_pid=3, own_ppid=1, comm='sh'   \(0 of \d+ ",
+            r'E +closest   .*identity \{pid=\d+, ppid=\d+, own_pid=2, own_ppid=1, comm="sh"\}   ← differs: own_pid$',
+            r"E +own_pid: 2, asked 3$",
+            r"E +└─ \d+ sh -c 'echo \$\$ \$PPID' \(.*pid 2 inside\)$",
+        ],
+    ),
+    Inversion(
+        "fields/test_connection.py",
+        "test_a_connection_whose_window_is_full",
+        "bitfield=1, bitfield_probed=1",
+        "bitfield=1, bitfield_probed=0",
+        [
+            r"E +AssertionError: expected 1 program event written: connection\.bpf\.c, closed, local_port=",
+            r"E +closest   .*: closed \{local_port=\d+, bitfield=1, bitfield_probed=1\}   ← differs: bitfield_probed$",
+            r"E +bitfield_probed: 1, asked 0$",
+        ],
+    ),
+    Inversion(
+        "fields/test_function.py",
+        "test_a_structure_without_its_header[CO-RE]",
+        'program.assert_event("accepted", num=7, name="keqing", name_by_declaration="keqing", count=1)',
+        'program.assert_no_event("accepted", num=7, name="keqing")',
+        [
+            r"E +AssertionError: expected no program event written: .*, accepted, num=7, name='keqing'   \(1 of 1 ",
+            r'E +matched   .*: accepted \{num=7, name="keqing", name_by_declaration="keqing"\}$',
+        ],
+    ),
+    Inversion(
+        "fields/test_system_call.py",
+        "test_the_arguments_of_a_system_call",
+        "parm4=4, parm5=5",
+        "parm4=5, parm5=5",
+        [
+            r"E +AssertionError: expected 1 program event written: system_call\.bpf\.c, arguments, .*, parm4=5, ",
+            r"E +closest   .*: arguments \{parm1=1, parm2=-2, .*\}   ← differs: parm4$",
+            r"E +parm4: 4, asked 5$",
+        ],
+    ),
 ]
 
 

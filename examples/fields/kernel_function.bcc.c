@@ -9,7 +9,7 @@ struct kprobe_entry {
 };
 
 struct kprobe_return {
-	long rc;
+	int rc; /* as the function is declared: the upper half of the register means nothing */
 };
 
 BPF_PERF_OUTPUT(kprobe_entry);

@@ -13,7 +13,7 @@ struct kprobe_entry {
 };
 
 struct kprobe_return {
-	long rc;
+	int rc;
 };
 
 struct fentry {
@@ -42,8 +42,9 @@ int BPF_KPROBE(kprobe_entry, int dfd, struct filename *name)
 	return 0;
 }
 
+/* The register has 64 bits, and what the function returns is an int: the upper half means nothing. */
 SEC("kretprobe/do_unlinkat")
-int BPF_KRETPROBE(kprobe_return, long rc)
+int BPF_KRETPROBE(kprobe_return, int rc)
 {
 	struct kprobe_return event = { .rc = rc };
 

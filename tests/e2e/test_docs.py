@@ -122,6 +122,13 @@ def test_six_failures_are_shown() -> None:
     assert len(_FAILURE.findall(FAILURES)) == len(_tests_of(FAILURES)) == 6
 
 
+def test_all_code_about_reading_fields_is_that_of_the_examples() -> None:
+    page = (PROJECT / "docs" / "reading-fields.md").read_text()
+    assert set(re.findall(r"^```([^\s`]+)", page, re.MULTILINE)) == {"{literalinclude}", "console"}
+    shown = set(re.findall(r"^```\{literalinclude\} \.\./examples/fields/(\S+)$", page, re.MULTILINE))
+    assert {path.name for path in (PROJECT / "examples" / "fields").glob("*.c")} <= shown
+
+
 @pytest.mark.parametrize("name", sorted({*pytest_ebpf.__all__, *PROCESS_FIELDS, *EVENT_FIELDS, *hookspecs.__all__}))
 def test_the_reference_names_all_that_is_public(name: str) -> None:
     assert re.search(rf"`[^`\n]*\b{name}\b[^`\n]*`", REFERENCE)

@@ -41,8 +41,15 @@ def test_the_kernel_tier_passes(kernel: str, compiled_folder: Path) -> None:
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_a_suite_is_traced(kernel: str) -> None:
-    done = guest.run(kernel, [*PYTEST, "--ebpf=require", "examples"])
+    done = guest.run(kernel, [*PYTEST, "--ebpf=require", "--ignore=examples/fields", "examples"])
     assert done.status == 0, done
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_fields_are_read_in_every_way(kernel: str) -> None:
+    done = guest.run(kernel, [*PYTEST, "--ebpf=require", "examples/fields"])
+    assert done.status == 0, done
+    assert "skipped" not in done.output, done
 
 
 def test_a_kernel_that_cannot_is_refused_by_what_it_lacks() -> None:

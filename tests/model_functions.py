@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from model_stream import Actor, FakeProbe
 
+    from pytest_ebpf.binaries.errors import Undecoded
     from pytest_ebpf.functions.wanted import Wanted
     from pytest_ebpf.probes.types import Type
 
@@ -72,6 +73,7 @@ class FunctionWorld(World):
     result: Type | None = None
     inlined: dict[str, int] = dataclasses.field(default_factory=dict)
     clones: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    undecoded: Undecoded | None = None
     path: str = "/srv/exp"
     identity: Identity = _IDENTITY
     calls: bool = False
@@ -91,6 +93,7 @@ class FunctionWorld(World):
             places=tuple(Place(16 * index) for index, _ in enumerate(self.functions)),
             functions=self.functions,
             result=self.result,
+            find_undecoded=lambda: self.undecoded,
         )
         made = _Definition(
             wanted=wanted,
@@ -99,6 +102,7 @@ class FunctionWorld(World):
             identity=self.identity,
             groups=(group,),
             find_inlined=lambda: self.inlined,
+            find_undecoded=lambda: self.undecoded,
             clones=self.clones,
         )
         made.world.append(self)

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from pytest_ebpf.binaries import demangling, missing
-from pytest_ebpf.binaries.debugfiles import build_id_of, dwarf_of, separate_file
+from pytest_ebpf.binaries.debugfiles import FoundDwarf, build_id_of, find_dwarf, separate_file
 from pytest_ebpf.binaries.elf import Elf
 from pytest_ebpf.binaries.errors import NoSuchFunction, reading
 from pytest_ebpf.binaries.function import Function
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from elftools.dwarf.dwarfinfo import DWARFInfo
 
+    from pytest_ebpf.binaries.errors import Undecoded
     from pytest_ebpf.binaries.inlines import Inlines
     from pytest_ebpf.binaries.symbols import SymbolTable
     from pytest_ebpf.binaries.usdt import Usdt
@@ -132,21 +133,22 @@ class Binary:
         return tuple(tables)
 
     @functools.cached_property
-    def _dwarf(self) -> tuple[DWARFInfo | None, str | None]:
-        for elf in (self._elf, self._debug_file):
-            dwarf = dwarf_of(elf, self.root) if elf is not None else None
-            if elf is not None and dwarf is not None:
-                return dwarf, elf.shown
-        return None, None
+    def _dwarf(self) -> FoundDwarf:
+        return find_dwarf(self._elf, lambda: self._debug_file, self.root)
 
     def dwarf(self) -> DWARFInfo | None:
         """Return its debug information: its own, or that of its separate file; None if there is none."""
-        return self._dwarf[0]
+        return self._dwarf.dwarf
 
     @property
     def dwarf_path(self) -> str | None:
         """In which file that was found."""
-        return self._dwarf[1]
+        return self._dwarf.path
+
+    @property
+    def undecoded(self) -> Undecoded | None:
+        """Why the debug information that there is cannot be read; None: it can, or there is none."""
+        return self._dwarf.undecoded
 
     def usdt(self) -> list[Usdt]:
         """Return the USDT probes compiled into it."""

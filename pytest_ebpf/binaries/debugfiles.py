@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import os
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_ebpf.binaries.elf import Elf
-from pytest_ebpf.binaries.errors import NoSuchFile, NotABinary, reading
+from pytest_ebpf.binaries.errors import NoSuchFile, NotABinary, Undecoded, reading
 from pytest_ebpf.binaries.roots import inside
+from pytest_ebpf.binaries.split import check_whole
+from pytest_ebpf.binaries.zstd import decompressed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from elftools.dwarf.dwarfinfo import DWARFInfo
 
-__all__ = ["build_id_of", "dwarf_of", "separate_file"]
+__all__ = ["FoundDwarf", "build_id_of", "find_dwarf", "separate_file"]
 
 _FOLDER = "/usr/lib/debug"
 _NT_GNU_BUILD_ID = 3
@@ -90,22 +92,48 @@ class _Check:
         return checksum == self._checksum
 
 
-def dwarf_of(elf: Elf, root: str) -> DWARFInfo | None:
-    """Return a file's own DWARF, None if it has none. Raises `Corrupt`."""
+class FoundDwarf(NamedTuple):
+    """The debug information of a file."""
+
+    dwarf: DWARFInfo | None = None
+    path: str | None = None
+    """Where it is."""
+    undecoded: Undecoded | None = None
+    """Why what there is cannot be read."""
+
+
+def find_dwarf(elf: Elf, separate: Callable[[], Elf | None], root: str) -> FoundDwarf:
+    """Return a file's own DWARF, or that of its separate file. Raises `Corrupt`."""
+    undecoded = None
+    for find in (lambda: elf, separate):
+        file = find()
+        try:
+            found = _dwarf_of(file, root) if file is not None else None
+        except Undecoded as refusal:
+            undecoded = undecoded or refusal
+            continue
+        if file is not None and found is not None:
+            return FoundDwarf(found, file.shown)
+    return FoundDwarf(undecoded=undecoded)
+
+
+def _dwarf_of(elf: Elf, root: str) -> DWARFInfo | None:
+    """Return a file's own DWARF, None if it has none. Raises `Corrupt`, and `Undecoded`."""
     # Imported here: only who asks for types, lines or inlined functions needs it.
     from elftools.elf.elffile import ELFFile  # noqa: PLC0415
 
     if elf.section(".debug_info") is None and elf.section(".zdebug_info") is None:
         return None
     with reading(elf.shown, "debug information (DWARF)"):
-        dwarf: DWARFInfo = ELFFile(elf.stream).get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
+        dwarf: DWARFInfo = ELFFile(decompressed(elf)).get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
+        check_whole(dwarf)
         section = elf.section(".gnu_debugaltlink")
         if section is None:
             return dwarf
         shared = _shared_file(elf, elf.data_of(section), root)
         if shared is None:  # half of the names are there: what is left would tell half the truth
             return None
-        dwarf.supplementary_dwarfinfo = ELFFile(shared.stream).get_dwarf_info(
+        dwarf.supplementary_dwarfinfo = ELFFile(decompressed(shared)).get_dwarf_info(
             relocate_dwarf_sections=False, follow_links=False
         )
         return dwarf

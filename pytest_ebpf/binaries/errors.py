@@ -19,6 +19,7 @@ __all__ = [
     "NotABinary",
     "OnlyInlined",
     "OtherMachine",
+    "Undecoded",
     "reading",
 ]
 
@@ -33,6 +34,15 @@ class NotABinary(UsageError):  # noqa: N818 - says what is wrong
 
 class Corrupt(UsageError):  # noqa: N818 - says what is wrong
     """The file is damaged where it had to be read."""
+
+
+class Undecoded(UsageError):  # noqa: N818 - says what is wrong
+    """There is debug information, in a form that is not read."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(f"{why}: {remedy}")
+        self.why = why
+        self.remedy = remedy
 
 
 class OtherMachine(UsageError):  # noqa: N818 - says what is wrong

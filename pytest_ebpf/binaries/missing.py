@@ -100,6 +100,8 @@ def refuse_address(binary: Binary, address: int, wanted: str) -> NoReturn:
 
 def refuse_line_without_dwarf(binary: Binary, wanted: str) -> NoReturn:
     """Raise `NoSuchFunction` for a line, where nothing tells of lines."""
+    if binary.undecoded is not None:
+        raise NoSuchFunction(f"{binary.elf.shown}: {wanted}: lines take debug information, and {binary.undecoded}")
     raise NoSuchFunction(
         f"{binary.elf.shown}: {wanted}: lines take debug information, and it has none, nor was a file of it found"
         f" ({_debug_file_of(binary)}): build it with -g, or install its debug symbols"

@@ -216,9 +216,11 @@ def _unknown(field: str, groups: list[Group], asked: str, *, argument: bool) -> 
         for name, kind in group.types.items():
             names |= dict.fromkeys((name, *_fields(kind)))
     if not names:
+        undecoded = next(filter(None, (group.find_undecoded() for group in groups)), None)
+        reason = f" ({undecoded.why})" if undecoded is not None else ""
         return UsageError(
-            f"of {asked} no argument is read, and so none is called {field!r}; say what to read, by name and type:"
-            f" {field}='s32@arg0', {field}=ctypes.c_int"
+            f"of {asked} no argument is read{reason}, and so none is called {field!r}; say what to read, by name and"
+            f" type: {field}='s32@arg0', {field}=ctypes.c_int"
         )
     others = () if argument else (*FACTS, "process", "result", "args")
     near = difflib.get_close_matches(field, [*names, *others], n=1, cutoff=0.5)

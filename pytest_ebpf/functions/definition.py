@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pytest_ebpf._values import Verdict
+    from pytest_ebpf.binaries.errors import Undecoded
     from pytest_ebpf.functions.wanted import Wanted
     from pytest_ebpf.probes.spec import Place, ProbeHit, Spec
     from pytest_ebpf.probes.types import Type
@@ -72,6 +73,8 @@ class Group:
     """By the place: what the function is called."""
     result: Type | None = None
     """What it returns; None: that is not read."""
+    find_undecoded: Callable[[], Undecoded | None] = lambda: None
+    """Finds why debug information that is there is not read; None: it is, or there is none."""
 
     @property
     def spec(self) -> Spec:
@@ -97,6 +100,8 @@ class Definition:
     groups: tuple[Group, ...]
     find_inlined: Callable[[], Mapping[str, int]] = dict
     """Finds, by function, at how many places its code was put into others: where no probe sees it."""
+    find_undecoded: Callable[[], Undecoded | None] = lambda: None
+    """As of `Group`."""
     find_left_out: Callable[[], Sequence[str]] = tuple
     """Finds the functions that its pattern matches and that cannot be probed."""
     clones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -106,6 +106,12 @@ def _elsewhere(arming: Arming) -> Iterator[Gap]:
             " probe sees it",
             "compile it with -fno-inline, or allow_inlined=True if those calls are of no matter",
         )
+    undecoded = arming.definition.find_undecoded()
+    if undecoded is not None:
+        yield Gap(
+            f"whether the compiler put the code of {arming.definition.name} into others is not known: {undecoded.why}",
+            f"{undecoded.remedy}, or allow_inlined=True if those calls are of no matter",
+        )
     yield from _chosen_at_run_time(arming)
     for name, clones in arming.definition.clones.items():
         wider = f"ask for {name}*, or " if arming.definition.path else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.binaries.binary import Binary
@@ -95,6 +96,7 @@ def _uprobe(wanted: Wanted) -> Definition:
         find_inlined=lambda: _inlined(binary, functions),
         find_left_out=lambda: _left_out(binary, wanted.function),
         clones={each.name: each.clones for each in functions if each.clones},
+        find_undecoded=lambda: binary.undecoded,
     )
 
 
@@ -137,7 +139,8 @@ def _group(
 ) -> Group:
     on = machine(binary.machine)
     reads = reads_of(wanted, on, signature)
-    return planned(wanted, reads, [Place(each.offset) for each in functions], [_name(each) for each in functions], on)
+    group = planned(wanted, reads, [Place(each.offset) for each in functions], [_name(each) for each in functions], on)
+    return replace(group, find_undecoded=lambda: binary.undecoded)
 
 
 def _name(function: Function) -> str:

@@ -12,6 +12,7 @@ from model_calls import tell
 from model_functions import FunctionWorld
 
 from pytest_ebpf import TraceIncomplete, UsageError
+from pytest_ebpf.binaries.errors import Undecoded
 from pytest_ebpf.functions.definition import Identity
 
 if TYPE_CHECKING:
@@ -202,6 +203,26 @@ def test_code_that_is_elsewhere_too() -> None:
         "          ask for accept_exp*, or allow_inlined=True if those calls are of no matter",
     ]
     trace.assert_not_called("accept_exp", allow_inlined=True)
+
+
+def test_debug_information_that_is_not_read() -> None:
+    world, trace = asked(undecoded=Undecoded("it is split", "compile it whole"))
+    world.exit(world.exp())
+    assert because(lambda: trace.assert_not_called("accept_exp")) == [
+        "because   whether the compiler put the code of accept_exp into others is not known: it is split",
+        "try       compile it whole, or allow_inlined=True if those calls are of no matter",
+    ]
+    trace.assert_not_called("accept_exp", allow_inlined=True)
+
+
+def test_an_argument_of_which_debug_information_that_is_not_read_would_tell() -> None:
+    _, trace = asked(types={}, undecoded=Undecoded("it is split", "compile it whole"))
+    with pytest.raises(UsageError) as caught:
+        trace.assert_called("accept_exp", num=1)
+    assert str(caught.value) == (
+        "of accept_exp no argument is read (it is split), and so none is called 'num'; say what to read, by name and"
+        " type: num='s32@arg0', num=ctypes.c_int"
+    )
 
 
 def test_copies_of_a_function_of_the_kernel() -> None:

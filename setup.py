@@ -1,4 +1,4 @@
-"""Build what is not Python: the BPF objects (``bpf/*.bpf.c``), the libbpf extension, and the kernel's constants.
+"""Build what is not Python: BPF objects (``bpf/*.bpf.c``), the libbpf extension, the kernel's constants, headers.
 
 Everything else about the build is in ``pyproject.toml``.
 """
@@ -24,6 +24,15 @@ CONSTANTS_SCRIPT = "pytest_ebpf/syscalls/constants_build.py"
 TABLE_MODULE = "pytest_ebpf.syscalls.table_build"
 # The names bpf_tracing.h knows the register layouts by.
 TARGETS = {"x86_64": "x86", "aarch64": "arm64"}
+# What BPF programs include of libbpf's: users' own are compiled where it need not be installed.
+LIBBPF_HEADERS = (
+    "bpf_core_read.h",
+    "bpf_endian.h",
+    "bpf_helper_defs.h",
+    "bpf_helpers.h",
+    "bpf_tracing.h",
+    "usdt.bpf.h",
+)
 
 
 def compiler() -> list[str]:
@@ -130,6 +139,15 @@ def compile_bpf(source: Path, target: Path, made: Path) -> None:
         subprocess.run([strip, "-g", str(target)], check=True)
 
 
+def libbpf_headers() -> list[Path]:
+    """Find libbpf's headers for BPF programs: beside the one that the compiler finds."""
+    text = "#include <bpf/bpf_helpers.h>\n"
+    command = [clang(), *bpf_flags(), "-M", "-x", "c", "-"]
+    rule = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    found = next(Path(word) for word in rule.split() if word.endswith("/bpf/bpf_helpers.h"))
+    return [found.with_name(name) for name in LIBBPF_HEADERS]
+
+
 class BuildStep(Command):
     """A step of ``build`` that makes files; setuptools documents such steps at ``command.build.SubCommand``."""
 
@@ -195,6 +213,26 @@ class BuildBpf(BuildStep):
         return [str(path) for path in sorted(Path("bpf").glob("*.[ch]"))]
 
 
+class BuildHeaders(BuildStep):
+    """Copies libbpf's headers for BPF programs."""
+
+    description = "copy libbpf's headers for BPF programs of the user's own"
+
+    def run(self) -> None:
+        """Copy them."""
+        for source, target in zip(libbpf_headers(), self.targets(), strict=True):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+    def products(self) -> list[str]:
+        """List them."""
+        return [f"pytest_ebpf/include/bpf/{name}" for name in LIBBPF_HEADERS]
+
+    def get_source_files(self) -> list[str]:
+        """None of the tree's."""
+        return []
+
+
 class BuildConstants(BuildStep):
     """Writes down what the kernel's headers define."""
 
@@ -223,14 +261,24 @@ class BuildConstants(BuildStep):
 class Build(build):
     """``build`` with our steps: first the constants, since that clears what an earlier build left."""
 
-    sub_commands: ClassVar = [("build_constants", None), ("build_bpf", None), *build.sub_commands]
+    sub_commands: ClassVar = [
+        ("build_constants", None),
+        ("build_bpf", None),
+        ("build_headers", None),
+        *build.sub_commands,
+    ]
 
 
 if __name__ == "__main__":
     # Before anything else: the extension's own script asks the C compiler too.
     require_tools()
     setup(
-        cmdclass={"build": Build, "build_bpf": BuildBpf, "build_constants": BuildConstants},
+        cmdclass={
+            "build": Build,
+            "build_bpf": BuildBpf,
+            "build_constants": BuildConstants,
+            "build_headers": BuildHeaders,
+        },
         cffi_modules=["pytest_ebpf/engine/native_build.py:ffibuilder"],
         options={"bdist_wheel": {"py_limited_api": "cp310"}},
     )

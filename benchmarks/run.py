@@ -15,6 +15,7 @@ import functions
 import harness
 import memory
 import outsider
+import programs_compile
 import records
 import spawn
 import startup
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "records": records.main,
     "work": work.main,
     "functions": functions.main,
+    "programs_compile": programs_compile.main,
 }
 
 

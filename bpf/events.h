@@ -18,6 +18,7 @@ enum record_type {
 	RECORD_CALL_DATA,
 	RECORD_FILE,
 	RECORD_PROBE,
+	RECORD_PROGRAM,
 };
 
 /* Which text of an exec a text_record carries; 1 << field is its bit in
@@ -246,6 +247,16 @@ struct probe_piece {
 	__u32 length;
 };
 
+/* An event of a program of the user's own, which wrote it itself
+ * (pytest_ebpf/include/pytest_ebpf.bpf.h). Its bytes follow. */
+struct program_record {
+	struct record_header header;
+	__u32 program; /* the session's number for it */
+	__u32 event; /* what it is: the number of a type in the program's own BTF */
+	__u32 length; /* bytes that follow */
+	__u32 unused;
+};
+
 /* What to copy of a call, and which of its arguments name files: a table that is
  * made when the programs are compiled (pytest_ebpf/syscalls/table_build.py). */
 enum capture_kind {
@@ -351,6 +362,10 @@ struct control {
 	/* Threads of the client whose calls are not recorded now, as its pid namespace
 	 * counts; 0: a free slot. */
 	__u32 muted[MUTED_THREADS];
+	/* The thread of the client, counted likewise, whose new children are not entered:
+	 * it starts a program for the tracer itself, a compiler. 0: none. */
+	__u32 apart;
+	__u32 unused;
 	__u64 wanted[CALL_ABIS][CALL_NUMBERS / 64]; /* which calls: a bit a number */
 	__u64 probes[MAX_PROBES / 64]; /* which specs: a bit each, where it lies */
 	struct probe_count counts[MAX_PROBES];

@@ -12,8 +12,12 @@ int BPF_PROG(process__fork, struct task_struct *parent, struct task_struct *chil
 	struct member *mine = member_of(parent), *its;
 	struct session session;
 	struct fork_record *record;
+	bool thread;
 
 	if (!mine || !session_of(mine, &session))
+		return 0;
+	thread = BPF_CORE_READ(parent, tgid) == BPF_CORE_READ(child, tgid);
+	if (!thread && mine->own && session.control->apart && session.control->apart == mine->tid)
 		return 0;
 	/* The child has not run yet: wake_up_new_task() comes after this. */
 	its = bpf_task_storage_get(&members, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -22,7 +26,7 @@ int BPF_PROG(process__fork, struct task_struct *parent, struct task_struct *chil
 		return 0;
 	}
 	enter(its, mine->session, mine->uid, mine->confined, mine->level);
-	its->own = mine->own && BPF_CORE_READ(parent, tgid) == BPF_CORE_READ(child, tgid);
+	its->own = mine->own && thread;
 	recognise(its, child);
 
 	record = record_reserve(&session, sizeof(*record));

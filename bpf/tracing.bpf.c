@@ -22,6 +22,7 @@ const struct socket_names *_socket_names;
 const struct probe_record *_probe_record;
 const struct probe_piece *_probe_piece;
 const struct probe_count *_probe_count;
+const struct program_record *_program_record;
 const enum record_type *_record_type;
 const enum text_field *_text_field;
 const enum control_flag *_control_flag;

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_ebpf.credentials import Capabilities, Credentials
-    from pytest_ebpf.errors import BrokerDied, BrokerError, EbpfError, TraceIncomplete, Unavailable, UsageError
+    from pytest_ebpf.errors import (
+        BrokerDied,
+        BrokerError,
+        EbpfError,
+        ProgramError,
+        TraceIncomplete,
+        Unavailable,
+        UsageError,
+    )
     from pytest_ebpf.events import (
         CredentialChange,
         Event,
@@ -34,6 +42,8 @@ if TYPE_CHECKING:
     from pytest_ebpf.syscalls.groups import family
     from pytest_ebpf.syscalls.summary import Summary
     from pytest_ebpf.trace import Trace
+    from pytest_ebpf.user_programs.event import ProgramEvent
+    from pytest_ebpf.user_programs.program import Program
 
 __all__ = [
     "UNREADABLE",
@@ -56,6 +66,9 @@ __all__ = [
     "Pointer",
     "Probe",
     "Process",
+    "Program",
+    "ProgramError",
+    "ProgramEvent",
     "Sequence",
     "String",
     "Summary",
@@ -78,7 +91,15 @@ __all__ = [
 
 _MODULES = {
     "credentials": ("Capabilities", "Credentials"),
-    "errors": ("BrokerDied", "BrokerError", "EbpfError", "TraceIncomplete", "Unavailable", "UsageError"),
+    "errors": (
+        "BrokerDied",
+        "BrokerError",
+        "EbpfError",
+        "ProgramError",
+        "TraceIncomplete",
+        "Unavailable",
+        "UsageError",
+    ),
     "events": (
         "CredentialChange",
         "Event",
@@ -105,6 +126,8 @@ _MODULES = {
     "syscalls.groups": ("family",),
     "syscalls.summary": ("Summary",),
     "trace": ("Trace",),
+    "user_programs.event": ("ProgramEvent",),
+    "user_programs.program": ("Program",),
 }
 
 

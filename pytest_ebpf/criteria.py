@@ -152,6 +152,9 @@ EVENT_FIELDS: Mapping[str, str] = {
     "before": "object?",
     "after": "object",
     "changed": "changes",
+    "program": "text",
+    "output": "text",
+    "value": "whose",
 }
 """The same for events; an event that does not have a field does not match."""
 
@@ -166,6 +169,7 @@ _EVENT_KINDS = (
     "namespace-change",
     "credential-change",
     "left",
+    "program-event",
 )
 _CHANGES = (*KINDS, "uid", "gid", "euid", "egid", "suid", "sgid", "fsuid", "fsgid", "capabilities")
 _TEXTS = ("filename", "interp", "exe", "cwd", "argv", "environ")

@@ -11,6 +11,7 @@ from pytest_ebpf.processes import Process
 from pytest_ebpf.queries import ProcessQuery
 from pytest_ebpf.report import brief, brief_event, offset
 from pytest_ebpf.sequences import Sequence
+from pytest_ebpf.user_programs.event import ProgramEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.lives import Life
     from pytest_ebpf.window import Window
 
-__all__ = ["events_of", "process_row", "processes_of"]
+__all__ = ["event_gaps", "events_of", "process_row", "processes_of", "program_rows"]
 
 
 def process_row(process: Process) -> str:
@@ -85,7 +86,23 @@ def processes_of(
     return Sequence(found, window=window, domain=_Processes(), gaps=gaps, title=title)
 
 
+def program_rows(window: Window) -> list[str]:
+    """Write the events of programs of the user's own, each as a line."""
+    return [brief_event(event) for event in _events(window) if isinstance(event, ProgramEvent)]
+
+
+def _events(window: Window) -> list[Event]:
+    happenings = [(each.time_ns, make_event(each, window)) for each in window.happenings()]
+    buffered = [(each.moment, each) for each in window.history.programs.buffered(window)]
+    return [event for _, event in sorted([*happenings, *buffered], key=lambda pair: pair[0])]
+
+
 def events_of(window: Window) -> Sequence[Event]:
     """Return the events of a window as a sequence."""
-    found = Found(matched=[make_event(each, window) for each in window.happenings()])
-    return Sequence(found, window=window, domain=_Events(), gaps=window.gaps)
+    found = Found(matched=_events(window))
+    return Sequence(found, window=window, domain=_Events(), gaps=lambda: event_gaps(window))
+
+
+def event_gaps(window: Window) -> tuple[Gap, ...]:
+    """Say what the evidence of a window's events lacks."""
+    return (*window.gaps(), *window.history.programs.gaps(window))

@@ -6,6 +6,7 @@ __all__ = [
     "BrokerDied",
     "BrokerError",
     "EbpfError",
+    "ProgramError",
     "TraceIncomplete",
     "Unavailable",
     "UsageError",
@@ -29,6 +30,21 @@ class TraceIncomplete(EbpfError):  # noqa: N818 - reads as the verdict that it i
 
 class Unavailable(EbpfError):  # noqa: N818 - a state of the machine, not a fault of the caller
     """Tracing is not possible here; the text says why and what mends it."""
+
+
+class ProgramError(EbpfError):
+    """A BPF program of the test's own does not compile, load or attach."""
+
+    def __init__(self, text: str, *, log: str = "") -> None:
+        """Say why.
+
+        Args:
+            text: What was asked, what happened, what to do.
+            log: See `log`.
+        """
+        super().__init__(text)
+        self.log = log
+        """All that the compiler, libbpf or the kernel's verifier said; the report of a failed test has it too."""
 
 
 class BrokerError(EbpfError):

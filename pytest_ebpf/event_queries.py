@@ -12,6 +12,7 @@ from pytest_ebpf.explanations import Difference, Explanation, guarded, show_actu
 from pytest_ebpf.matching import compare, is_predicate, show
 from pytest_ebpf.names import compare_parent
 from pytest_ebpf.processes import Process
+from pytest_ebpf.user_programs.event import ProgramEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +24,10 @@ def _raw(event: Event, field: str) -> object:
     """Return a field, which may be a `Gap` or a `Cut`."""
     if isinstance(event, Exec) and field in OF_IMAGE:
         return event.execution.raw(field)
+    if isinstance(event, ProgramEvent) and getattr(event, field) is None:
+        return Gap(f"its buffer does not tell the {field}", "ebpf_emit(), which does")
+    if isinstance(event, ProgramEvent) and field == "value":
+        return event.raw_value()
     value: object = getattr(event, field)
     return value
 

@@ -276,6 +276,10 @@ _MAKERS: dict[str, tuple[type[Event], Callable[[Happening, Window], dict[str, An
 def make_event(happening: Happening, window: Window) -> Event:
     """Make the event of what happened."""
     kind, record = happening.kind, happening.record
+    if kind == "program":
+        from pytest_ebpf.user_programs.event import emitted  # noqa: PLC0415 - it is an event itself
+
+        return emitted(happening, window)
     # Two last threads can both find no other alive; the later one is the end of the process.
     if kind == "exit" and record is not happening.life.exit:
         kind = "thread-exit"

@@ -14,6 +14,7 @@ from pytest_ebpf.learning import Learner
 from pytest_ebpf.lives import Key, Life
 from pytest_ebpf.settings import Syscalls
 from pytest_ebpf.urings import Urings
+from pytest_ebpf.user_programs.registry import Programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -65,6 +66,7 @@ class History:
         self._calls = calls
         self.urings = Urings(self)
         self.functions = Functions(self)
+        self.programs = Programs(self)
         self._learner = Learner(self)
         self.syscalls = Syscalls()
         """Which system calls the next window's setting has recorded."""
@@ -122,6 +124,7 @@ class History:
         if len(self.windows) == 1:
             self.floor = number
             self.functions.forget(number)
+            self.programs.forget(number)
             if self._calls is not None:
                 # At once, and not with the rest: a suite that asks nothing would pile them up.
                 self.urings.note()
@@ -140,6 +143,7 @@ class History:
         return last
 
     def _next_number(self) -> int:
+        self.programs.update()
         self.number += 1
         self._opened.append((self.now(), self.number))
         self.session.window = self.number
@@ -216,7 +220,11 @@ class History:
     def happenings(self, first: int, last: int) -> list[Happening]:
         """Return what happened in these windows, by time."""
         found = [
-            each for number, happenings in self._happenings.items() if first <= number <= last for each in happenings
+            each
+            for number, happenings in self._happenings.items()
+            if first <= number <= last
+            for each in happenings
+            if each.kind != "program" or each.record["program"] in self.programs
         ]
         return sorted(found, key=lambda each: each.time_ns)
 

@@ -14,6 +14,7 @@ from pytest_ebpf.events import Event, Exit
 from pytest_ebpf.namespaces import Namespaces
 from pytest_ebpf.processes import Execution, Process
 from pytest_ebpf.syscalls.values import Fields, Pointed, Pointer, Unreadable
+from pytest_ebpf.user_programs.event import ProgramEvent
 
 if TYPE_CHECKING:
     from pytest_ebpf.functions.call import FunctionCall
@@ -227,6 +228,8 @@ def _parts(value: object) -> dict[str, object]:
 
 def event_to_dict(event: Event) -> dict[str, Any]:
     """Return all fields of an event, as `process_to_dict` does for a process."""
+    if isinstance(event, ProgramEvent):
+        return _program_event(event)
     fields: dict[str, Any] = {"type": event.kind}
     for field in dataclasses.fields(event):
         value = getattr(event, field.name)
@@ -241,6 +244,24 @@ def event_to_dict(event: Event) -> dict[str, Any]:
     if isinstance(event, Exit):
         fields["core_dumped"] = event.core_dumped
     return fields
+
+
+def _program_event(event: ProgramEvent) -> dict[str, Any]:
+    notes = _Notes({}, [])
+    tid = Gap("the record of the thread's birth was lost") if event.tid is None else event.tid
+    return {
+        "type": event.kind,
+        "program": event.program,
+        "output": event.output,
+        "process": None if event.process is None else reference(event.process),
+        "tid": _argument(tid, "tid", notes),
+        "host_tid": event.host_tid,
+        "time_ns": event.time_ns,
+        "window": event.window,
+        "value": _argument(event.raw_value(), "value", notes),
+        "truncated": notes.truncated,
+        "unknown": notes.unknown,
+    }
 
 
 def losses_to_dict(losses: Losses) -> dict[str, Any]:

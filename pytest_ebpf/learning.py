@@ -33,6 +33,9 @@ class Learner:
         if name == "probe":
             history.functions.take(fields)
             return
+        if name == "program":
+            history.note(name, actor, fields)
+            return
         identity, time_ns = fields["identity"], fields["time_ns"]
         getattr(self, f"_learn_{name}")(actor, fields, identity, time_ns)
         if actor is history.root and name != "fork" and identity["host_tid"] == identity["host_pid"]:

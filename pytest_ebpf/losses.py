@@ -10,7 +10,7 @@ from pytest_ebpf._values import Gap
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Losses"]
+__all__ = ["Losses", "amount"]
 
 _KNOWN = ("lost_records", "lost_bytes", "lost_members", "left_members")
 
@@ -70,7 +70,7 @@ class Losses:
             enough = _enough(ring_size, self.lost_bytes)
             found.append(
                 Gap(
-                    f"{_count(self.lost_records, 'record')} ({_size(self.lost_bytes)}) did not fit"
+                    f"{amount(self.lost_records, 'record')} ({_size(self.lost_bytes)}) did not fit"
                     f" in the ring of {_size(ring_size)}",
                     f'a larger ring: @pytest.mark.ebpf(ring_size="{enough}") or --ebpf-ring-size={enough}',
                 )
@@ -78,7 +78,7 @@ class Losses:
         if self.lost_members:
             found.append(
                 Gap(
-                    f"{_count(self.lost_members, 'thread')} could not be entered into the session"
+                    f"{amount(self.lost_members, 'thread')} could not be entered into the session"
                     " (the kernel was out of memory): nothing is known of it",
                     "run with more memory, or with fewer workers",
                 )
@@ -86,7 +86,7 @@ class Losses:
         if self.left_members or self.left_earlier:
             found.append(
                 Gap(
-                    f"{_count(self.left_members + self.left_earlier, 'thread')} left the session by"
+                    f"{amount(self.left_members + self.left_earlier, 'thread')} left the session by"
                     " a change of user (a set-uid program): what came after was not seen",
                     "run the tests as root to follow set-uid programs",
                 )
@@ -94,7 +94,7 @@ class Losses:
         if self.missed_programs:
             found.append(
                 Gap(
-                    f"the kernel skipped {_count(self.missed_programs, 'run')} of the tracing programs (recursion)",
+                    f"the kernel skipped {amount(self.missed_programs, 'run')} of the tracing programs (recursion)",
                     "run the test again; if it stays, run with fewer workers",
                 )
             )
@@ -113,7 +113,8 @@ class Losses:
         return ", ".join(parts)
 
 
-def _count(number: int, noun: str) -> str:
+def amount(number: int, noun: str) -> str:
+    """Write a number of things."""
     return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pytest_ebpf import settings as settings_module
-from pytest_ebpf.errors import EbpfError, Unavailable, UsageError
+from pytest_ebpf.errors import EbpfError, ProgramError, Unavailable, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -270,17 +270,28 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
             item.config.stash[_RUN].pull()
 
 
+def _first_of(lines: list[str]) -> list[str]:
+    hidden = len(lines) - _REPORTED_LINES
+    return lines if hidden <= 0 else [*lines[:_REPORTED_LINES], f"… and {hidden:,} more: pytest -vv shows them"]
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the tree of the window into the report of a test that failed."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the tree of the window into the report of a test that failed, and why its own program did not load."""
     report = yield
+    error = call.excinfo.value if call.excinfo is not None else None
+    if report.failed and isinstance(error, ProgramError) and error.log:
+        report.sections.append((f"{_FIXTURE} log of its program", error.log))
     trace = item.stash.get(_TRACE, None)
     if report.failed and trace is not None:
         try:
-            lines = trace.tree().splitlines()
-            hidden = len(lines) - _REPORTED_LINES
-            if hidden > 0 and item.config.get_verbosity() < _EVERYTHING:
-                lines[_REPORTED_LINES:] = [f"… and {hidden:,} more: pytest -vv shows them"]
+            from pytest_ebpf.domains import program_rows  # noqa: PLC0415 - see the module's first lines
+
+            everything = item.config.get_verbosity() >= _EVERYTHING
+            told = (trace.tree().splitlines(), program_rows(trace.window))
+            lines = [line for each in told for line in (each if everything else _first_of(each))]
             text = "\n".join([*lines, str(trace.losses)])
         except EbpfError as error:
             text = str(error)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pytest_ebpf.engine.attached import ProbeRequest
+    from pytest_ebpf.user_programs.hosting import Host
 
 __all__ = ["AttachedProbe", "Decode", "Fields", "Record", "Session"]
 
@@ -72,6 +73,9 @@ class Session(Protocol):
     def muted(self) -> AbstractContextManager[None]:
         """Leave out the system calls that this thread enters within."""
 
+    def apart(self) -> AbstractContextManager[None]:
+        """Leave out the processes that this thread starts within, and all that they start."""
+
     def attach(self, request: ProbeRequest, /) -> AttachedProbe:
         """Have a probe attached for the session; it is off."""
 
@@ -80,6 +84,9 @@ class Session(Protocol):
 
     def returns_filtered(self) -> bool:
         """Tell whether a seccomp filter can answer the system call that return probes work by; asks the broker."""
+
+    def host(self) -> Host:
+        """Return the way to the process that holds programs of users' own; asks the broker for it, once."""
 
     def wait(self, timeout: float, /, *others: int) -> bool:
         """Block until there is something to pull (True), a descriptor is readable or `timeout` seconds are over."""

@@ -17,6 +17,8 @@ from pytest_ebpf.events import (
     ThreadStart,
 )
 from pytest_ebpf.processes import Process
+from pytest_ebpf.syscalls.values import written
+from pytest_ebpf.user_programs.event import ProgramEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,8 +174,10 @@ def _notes(process: Process, window: Window) -> Iterator[str]:
         yield "left the session"
 
 
-def brief_event(event: Event) -> str:
+def brief_event(event: Event) -> str:  # noqa: PLR0911 - a table of types
     """Write an event in one line."""
+    if isinstance(event, ProgramEvent):
+        return _brief_program_event(event)
     process = event.process
     text = f"{offset(event.time_ns, process.scope)} {_number(process)}"
     if isinstance(event, Exec):
@@ -187,3 +191,12 @@ def brief_event(event: Event) -> str:
     if isinstance(event, NamespaceChange | CredentialChange):
         return f"{text} {' '.join(sorted(event.changed)) or 'from what is not known'}"
     return f"{text} {command(process.life.image)}"
+
+
+def _brief_program_event(event: ProgramEvent) -> str:
+    if event.process is None:
+        text = "(no process of the test's)" if event.outsider else "(by whom is not known)"
+    else:
+        when = "" if event.time_ns is None else f"{offset(event.time_ns, event.process.scope)} "
+        text = f"{when}{_number(event.process)}"
+    return f"{text} {event.program}: {event.output} {cut_to(printable(written(event.raw_value())), _WIDTH)}"

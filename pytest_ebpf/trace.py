@@ -20,6 +20,8 @@ from pytest_ebpf.queries import ProcessQuery
 from pytest_ebpf.quiet import quiet
 from pytest_ebpf.syscalls.asking import Asked
 from pytest_ebpf.syscalls.assertions import SyscallAssertions
+from pytest_ebpf.user_programs.asking import ProgramRequests
+from pytest_ebpf.user_programs.program import Program
 from pytest_ebpf.verdicts import ProcessClaim
 from pytest_ebpf.window import Window
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.losses import Losses
     from pytest_ebpf.sequences import Sequence
     from pytest_ebpf.syscalls.call import Syscall
+    from pytest_ebpf.user_programs.event import ProgramEvent
 
 __all__ = ["Trace"]
 
@@ -43,7 +46,7 @@ E = TypeVar("E", bound=Event)
 
 
 @quiet("_history.session")
-class Trace(SyscallAssertions, FunctionAssertions):
+class Trace(SyscallAssertions, FunctionAssertions, ProgramRequests):
     """What the kernel saw of the test's process and all that descends from it, in one window.
 
     Everything a process did before the test's ``wait(2)`` for it returned is there when it is asked for.
@@ -228,6 +231,8 @@ class Trace(SyscallAssertions, FunctionAssertions):
     @overload
     def wait_for(self, wanted: FunctionSequence, /, timeout: float = ..., **criteria: Any) -> FunctionCall: ...
     @overload
+    def wait_for(self, wanted: Program, /, timeout: float = ..., **criteria: Any) -> ProgramEvent: ...
+    @overload
     def wait_for(self, wanted: type[E], /, timeout: float = ..., **criteria: Any) -> E: ...
     @overload
     def wait_for(self, wanted: Callable[[Trace], T], /, timeout: float = ...) -> T: ...
@@ -240,8 +245,8 @@ class Trace(SyscallAssertions, FunctionAssertions):
 
         Args:
             wanted: A process, named as in `assert_spawned`; a class of events; a system call, as `call`
-                made it; a probe; or a function that takes the trace, which is called after every event until it
-                returns something true.
+                made it; a probe; a program of your own; or a function that takes the trace, which is called
+                after every event until it returns something true.
             timeout: Seconds.
             **criteria: Fields of the process or event and what they are to be.
 
@@ -258,6 +263,8 @@ class Trace(SyscallAssertions, FunctionAssertions):
         attempt, fail = self._waiting(wanted, criteria)
         started = time.monotonic()
         while True:
+            # First, so that what comes while we look ends the wait.
+            wakers = self._history.programs.wakers()
             self.window.update()
             taken = self._history.taken
             if result := attempt():
@@ -268,7 +275,7 @@ class Trace(SyscallAssertions, FunctionAssertions):
             left = timeout - (time.monotonic() - started)
             if left <= 0:
                 break
-            self._history.session.wait(left)
+            self._history.session.wait(left, *wakers)
         return fail(f"waited {timeout:.3f} s: ")
 
     def _waiting(self, wanted: Any, criteria: dict[str, Any]) -> tuple[Callable[[], Any], Callable[[str], Any]]:
@@ -285,6 +292,8 @@ class Trace(SyscallAssertions, FunctionAssertions):
             return self._awaited(wanted, criteria)
         if isinstance(wanted, FunctionSequence):
             return self._awaited_function(wanted, criteria)
+        if isinstance(wanted, Program):
+            return wanted.awaited(criteria)
         if is_predicate(wanted) and not isinstance(wanted, type | Process):
             if criteria:
                 raise UsageError("wait_for() with a function takes no criteria: test them in it")

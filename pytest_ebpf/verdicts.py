@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from pytest_ebpf import failures
 from pytest_ebpf._values import Gap
-from pytest_ebpf.domains import events_of
+from pytest_ebpf.domains import event_gaps, events_of
 from pytest_ebpf.errors import TraceIncomplete, UsageError
 from pytest_ebpf.explanations import Found, search
 from pytest_ebpf.matching import compare, is_plain, show
@@ -205,7 +205,7 @@ def no_event(window: Window, query: EventQuery, prefix: str) -> NoReturn:
     def row(event: Any) -> str:
         return f"{event.kind} {brief_event(event)}"
 
-    gaps = window.gaps()
+    gaps = event_gaps(window)
     counted = failures.counted(0, len(found))
     doubtful = failures.doubts(found.doubtful, query, row)
     if gaps or doubtful:

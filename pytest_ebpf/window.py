@@ -62,6 +62,7 @@ class Window:
         if self.closed:
             return
         self.history.functions.closing(self)
+        self.history.programs.closing(self)
         self._last = self.history.close(self)
         self.closed_ns = self.history.now()
         self._after = self.history.session.counters()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.engine.attached import ProbeRequest
     from pytest_ebpf.lives import Life
+    from pytest_ebpf.user_programs.hosting import Host
 
 ROOT_PID = 4100
 START_NS = 1_000_000_000_000
@@ -108,6 +109,9 @@ class FakeSession:
     def muted(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
+    def apart(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
     def attach(self, request: ProbeRequest) -> FakeProbe:
         probe = FakeProbe(len(self.probes) + 1, request)
         self.probes.append(probe)
@@ -118,6 +122,9 @@ class FakeSession:
 
     def returns_filtered(self) -> bool:
         return self.filtered
+
+    def host(self) -> Host:
+        raise NotImplementedError  # no test of the model has programs
 
     def wait(self, timeout: float, *others: int) -> bool:
         """Let the next thing happen that a test has put into `later`; then, nothing does until the time is over."""

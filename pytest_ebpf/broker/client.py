@@ -187,6 +187,23 @@ class Client:
         """
         self._ask({"op": "unprobe", "probe": probe})
 
+    def programs(self) -> socket.socket:
+        """Ask for a way to the process that holds users' programs; its messages are `pytest_ebpf.host.messages`.
+
+        Returns:
+            A socket, the caller's to close.
+
+        Raises:
+            BrokerError: It refuses, and says why.
+            BrokerDied: It is gone.
+        """
+        (descriptor,) = self._ask({"op": "programs"}, descriptors=True).descriptors
+        return socket.socket(fileno=descriptor)
+
+    def last_words(self) -> str:
+        """Return the end of the broker's log, which is the host's too."""
+        return last_words(self._log)
+
     def stop(self) -> None:
         """End the broker. When this returns, its run directory is gone.
 

@@ -7,13 +7,15 @@ import os
 import socket
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_ebpf.errors import BrokerError
 
 if TYPE_CHECKING:
     from pytest_ebpf.broker.engine import EngineSession
     from pytest_ebpf.broker.spill import Spill
+
+    _Socket: TypeAlias = socket.socket
 
 __all__ = ["Connection", "identify"]
 
@@ -37,6 +39,8 @@ class Connection:
     """Readable when the process has ended: a child that it forked may still hold the socket open."""
     session: EngineSession | None = None
     spill: Spill | None = None
+    given: _Socket | None = None
+    """What goes to the client with the next answer, and is not kept."""
     ring_size: int = 0
     closed: bool = field(default=False)
 
@@ -45,9 +49,18 @@ class Connection:
         """Bytes that are held for this client."""
         return self.ring_size + (self.spill.size if self.spill else 0)
 
+    def handed_over(self) -> None:
+        """Close what the client has now of its own."""
+        if self.spill:
+            self.spill.handed_over()
+        if self.given:
+            self.given.close()
+            self.given = None
+
     def close(self) -> None:
         """Close all but the engine's session."""
         self.socket.close()
+        self.handed_over()
         if self.spill:
             self.spill.close()
         if self.pidfd >= 0:

@@ -74,6 +74,9 @@ class Engine(Protocol):
     def close_session(self, session_id: int) -> None:
         """End a session."""
 
+    def shared_maps(self) -> dict[str, int]:
+        """Return the descriptors of the maps that programs of users' own may use, by name."""
+
     def missed(self) -> int:
         """Return how often the kernel skipped a program."""
 

@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,9 +193,7 @@ def _command() -> list[str]:
     """Return the command of a broker with this very package, and with cffi wherever that lies."""
     if not sys.executable:
         raise BrokerError("pytest-ebpf: sys.executable is empty, so there is no interpreter to run the broker with")
-    cffi = find_spec("_cffi_backend")
-    folders = [str(Path(cffi.origin).parent)] if cffi and cffi.origin else []
-    return [sys.executable, "-I", "-S", "-B", start.__file__, *folders, "--"]
+    return start.command()
 
 
 def _first_line(descriptor: int) -> dict[str, str] | None:

@@ -8,6 +8,7 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
+from pytest_ebpf import sealed
 from pytest_ebpf.errors import BrokerError
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ _NAMES = {
 }
 _EXAMPLES = {"tracepoint": "sched:sched_switch", "raw_tracepoint": "sched_switch", "kprobe": "do_unlinkat"}
 _TASKS = 4
-_F_GET_SEALS = 1034
-"""``fcntl(2)``; Python has had it since 3.9, where the C library's headers did."""
-_F_SEAL_WRITE = 8
 
 
 def parse(request: Mapping[str, Any], descriptors: list[int], *, is_root: bool, has_owner: bool) -> Asked:
@@ -62,7 +60,7 @@ def parse(request: Mapping[str, Any], descriptors: list[int], *, is_root: bool, 
     wanted = 2 if kind == "uprobe" else 1
     if len(descriptors) != wanted:
         raise BrokerError(f"a {kind} comes with {wanted} descriptors, and this one with {len(descriptors)}")
-    table = _read_table(descriptors[-1])
+    table = sealed.read(descriptors[-1], _TABLE_LIMIT, "the table of a probe")
     size = probe_layouts().structs["probe_spec"].size
     spec = table[:size]
     has_context = kind in {"tracepoint", "raw_tracepoint"}
@@ -104,20 +102,6 @@ def tracepoint_name(name: object) -> str:
     if not isinstance(name, str) or not _NAMES["tracepoint"].fullmatch(name):
         raise BrokerError(f"{name!r:.80} is no name of a tracepoint: {_EXAMPLES['tracepoint']} is one")
     return name
-
-
-def _read_table(descriptor: int) -> bytes:
-    """Read what the client wrote down; it can neither change it meanwhile nor keep us waiting."""
-    try:
-        sealed = fcntl.fcntl(descriptor, _F_GET_SEALS) & _F_SEAL_WRITE
-    except OSError:
-        sealed = 0
-    if not sealed:
-        raise BrokerError("the table of a probe comes in a memfd that is sealed against writing")
-    size = os.fstat(descriptor).st_size
-    if size > _TABLE_LIMIT:
-        raise BrokerError(f"the table of a probe has {_TABLE_LIMIT} bytes at most, and this one {size}")
-    return os.pread(descriptor, size, 0)
 
 
 def _size_of_target(descriptor: int) -> int:

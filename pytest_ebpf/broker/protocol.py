@@ -28,13 +28,13 @@ __all__ = [
     "send",
 ]
 
-VERSION = 3
+VERSION = 4
 """Grows with every change that the other side must know of."""
 
 MESSAGE_LIMIT = 4096
 """Bytes of a message at most."""
 
-_DESCRIPTOR_LIMIT = 8
+_DESCRIPTOR_LIMIT = 32
 _TEXT_LIMIT = MESSAGE_LIMIT - 64
 
 

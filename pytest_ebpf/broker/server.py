@@ -10,8 +10,6 @@ import contextlib
 import mmap
 import os
 import select
-import signal
-import socket
 import sys
 import time
 import traceback
@@ -20,12 +18,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from pytest_ebpf.broker import probing, protocol
 from pytest_ebpf.broker.connection import Connection, identify
+from pytest_ebpf.broker.ending import ending_by_signal
 from pytest_ebpf.broker.limits import Limits
+from pytest_ebpf.broker.programs import ProgramHost
 from pytest_ebpf.broker.spill import Spill
 from pytest_ebpf.errors import BrokerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from pytest_ebpf.broker.engine import Engine
     from pytest_ebpf.broker.place import Place
@@ -71,6 +71,7 @@ class Server:
         self._dropped: list[Connection] = []
         self._ending = False
         self._lines_left = _LOG_LINES
+        self._host = ProgramHost(engine, lambda descriptor: self._watch(descriptor, partial(self._unhost, descriptor)))
         self._reserve = os.open("/", os.O_RDONLY | os.O_CLOEXEC)
         self._owner_fd = -1 if owner is None else os.pidfd_open(owner)
         place.listener.settimeout(0)
@@ -81,7 +82,7 @@ class Server:
     def run(self) -> None:
         """Serve until the end, then take the socket away and detach everything."""
         try:
-            with self._signals():
+            with ending_by_signal(self.end, self._watch):
                 while not self._ending:
                     for descriptor, _ in self._epoll.poll():
                         self._dispatch(descriptor)
@@ -95,6 +96,7 @@ class Server:
         for connection in list(self._connections):
             self._drop(connection)
         self._bury()
+        self._host.close()
         self._epoll.close()
         os.close(self._reserve)
         if self._owner_fd >= 0:
@@ -170,6 +172,11 @@ class Server:
 
         return {"filtered": filters_answer()}, ()
 
+    def _programs(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
+        """Answer with a socket to the process that holds users' programs, which is started for the first of them."""
+        connection.given = self._host.connect(connection, has_owner=self._owner is not None)
+        return {}, (connection.given.fileno(),)
+
     def _status(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
         """Say how the broker is."""
         return {
@@ -196,6 +203,7 @@ class Server:
         "unprobe": _unprobe,
         "format": _format,
         "returns": _returns,
+        "programs": _programs,
         "status": _status,
         "stop": _stop,
     }
@@ -281,8 +289,8 @@ class Server:
             protocol.send(connection.socket, body, descriptors)
         except OSError:  # gone, or it asks without ever reading answers
             self._drop(connection)
-        if descriptors and connection.spill:
-            connection.spill.handed_over()
+        if descriptors:
+            connection.handed_over()
 
     def _handle(self, connection: Connection, message: protocol.Message) -> Answer:
         name = message.body.get("op")
@@ -316,6 +324,12 @@ class Server:
         except OSError as error:
             self._part(connection, f"the session was ended, what its ring held could not be kept: {error.strerror}")
             self._drop(connection)
+
+    def _unhost(self, descriptor: int) -> None:
+        """Note that the host has ended; its clients see that by their sockets."""
+        del self._watched[descriptor]
+        self._epoll.unregister(descriptor)
+        self.log(f"the process that holds users' programs has ended: {self._host.close()}")
 
     # Bookkeeping -----------------------------------------------------------------------------------------
 
@@ -375,22 +389,3 @@ class Server:
                 return
             with contextlib.suppress(OSError, ValueError):
                 sys.stderr.write(f"{line if self._lines_left else '(no more is logged)'}\n")
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Make SIGTERM end the loop; epoll_wait(2) is woken through a descriptor, so that none comes between."""
-        woken, waker = socket.socketpair()
-        with woken, waker:
-            waker.settimeout(0)
-            old_fd = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-            old = signal.signal(signal.SIGTERM, lambda *_: self.end())
-            self._watch(woken.fileno(), partial(_discard, woken))
-            try:
-                yield
-            finally:
-                signal.signal(signal.SIGTERM, old)
-                signal.set_wakeup_fd(old_fd)
-
-
-def _discard(woken: socket.socket) -> None:
-    woken.recv(64)

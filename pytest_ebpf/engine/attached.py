@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_ebpf import sealed
 from pytest_ebpf.engine.specs import pack, pack_places
 from pytest_ebpf.probes.spec import MAX_PROBES
 
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from pytest_ebpf.probes.spec import Place, Spec
 
 __all__ = ["AttachedProbe", "AttachedProbes", "ProbeRequest"]
-
-_F_ADD_SEALS = 1033
-_SEALS = 1 | 2 | 4 | 8
-"""``F_SEAL_SEAL``, ``F_SEAL_SHRINK``, ``F_SEAL_GROW``, ``F_SEAL_WRITE`` (``fcntl(2)``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +104,8 @@ class AttachedProbes:
             key = (file, request.kind, request.name, request.places, request.spec, request.task)
             held = self._held.get(key)
             if held is None:
-                with _sealed(pack(request.spec) + (pack_places(request.places) if target else b"")) as table:
+                places = pack_places(request.places) if target else b""
+                with sealed.written("probe", pack(request.spec), places) as table:
                     number, shared = self._connection.attach(
                         request.kind, request.name, [*target, table], task=request.task
                     )
@@ -133,18 +130,5 @@ def _opened(target: str | os.PathLike[str] | int | None) -> Iterator[list[int]]:
     descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield [descriptor]
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _sealed(data: bytes) -> Iterator[int]:
-    """Open a file in memory that can no longer be changed."""
-    descriptor = os.memfd_create("probe", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        with open(descriptor, "wb", closefd=False) as file:
-            file.write(data)
-        fcntl.fcntl(descriptor, _F_ADD_SEALS, _SEALS)
-        yield descriptor
     finally:
         os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import struct
 import threading
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_ebpf.engine.layout import layouts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["DATA_LIMIT", "Control"]
 
@@ -44,6 +45,7 @@ class Control:
         self._muted = struct.calcsize(layout.structs["control"].codes["muted"]) // 4
         self._muting = threading.Lock()
         self._wanting = threading.Lock()
+        self._leaving_apart = threading.Lock()
 
     def _get(self, name: str) -> int:
         return int(self._words[self._offsets[name] // 4])
@@ -176,6 +178,19 @@ class Control:
     def unmute(self, slot: int) -> None:
         """Record the calls of the slot's thread again."""
         self._words[slot] = 0
+
+    @contextlib.contextmanager
+    def apart(self, tid: int) -> Iterator[None]:
+        """Leave out of the session the children that a thread makes within, and all that descends from them.
+
+        Another thread that wants the same waits.
+        """
+        with self._leaving_apart:
+            self._set("apart", tid)
+            try:
+                yield
+            finally:
+                self._set("apart", 0)
 
     def counters(self) -> dict[str, int]:
         """Return what was lost since the session began, and how many io_urings were set up; see ``struct control``."""

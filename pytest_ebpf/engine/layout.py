@@ -103,7 +103,7 @@ def layouts() -> Layouts:
         (
             *("text_record", "fork_record", "exec_record", "exit_record", "identity_record", "control"),
             *("record_header", "call_record", "call_piece", "call_data_record", "file_record", "socket_names"),
-            *("probe_record", "probe_piece", "probe_count"),
+            *("probe_record", "probe_piece", "probe_count", "program_record"),
         ),
         ("record_type", "text_field", "control_flag", "call_abi", "call_flag", "data_flag", "file_bit", "probe_flag"),
     )

@@ -35,6 +35,8 @@ _ENTRY = "syscall__sys_enter"
 _MAX_PASSES = 1000
 _FORMAT_MOST = 3500
 """Letters; a message of the broker's has 4096 bytes."""
+_SHARED = ("members", "slots", "rings", "controls")
+"""Maps by which ``include/pytest_ebpf.bpf.h`` finds who is traced, and where their records go."""
 
 
 @dataclass(slots=True)
@@ -181,6 +183,10 @@ class Engine:
         lib = self._lib
         own: int = sum(lib.pe_program_missed(lib.bpf_program__fd(program)) for program in self._programs.values())
         return own + (self._probes.missed() if self._probes else 0)
+
+    def shared_maps(self) -> dict[str, int]:
+        """Return the descriptors of the maps that programs of users' own may use, by name; they stay the engine's."""
+        return {name: self._maps[name] for name in _SHARED}
 
     def attach(self, session_id: int, asked: Asked) -> tuple[int, bool]:
         """Attach a probe for a session; return its id, and whether others have it too.

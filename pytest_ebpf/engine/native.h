@@ -1,4 +1,4 @@
-/* What Python sees of native.c and native_links.c; read by native_build.py as it stands. */
+/* What Python sees of native.c, native_headers.c and native_links.c; read by native_build.py as it stands. */
 struct pe_field {
 	char name[64];
 	uint32_t offset; /* bytes from the start; of an enum: the value */
@@ -27,3 +27,5 @@ int pe_attach_uprobes(int program, const char *path, uint32_t count, const uint6
 int pe_has_uprobe_multi(void);
 int pe_open_tracepoint(uint64_t id);
 int pe_open_tracefs(void);
+
+int pe_write_types(const char *path, int fd, bool filled);

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["OBJECT", "LoadError", "Loading", "begin", "begun", "path_of"]
+__all__ = ["OBJECT", "LoadError", "Loading", "Object", "begin", "begun", "path_of"]
 
 OBJECT = "tracing"
 
@@ -43,8 +43,75 @@ class LoadError(Exception):
         """What libbpf said, and the verifier."""
 
 
-class Loading:
-    """An object, loaded by a thread. Nothing of it is attached."""
+class Object:
+    """An object of libbpf's. Nothing of it is attached."""
+
+    def __init__(self, library: tuple[Any, Any]) -> None:
+        """Prepare.
+
+        Args:
+            library: cffi's ``(ffi, lib)``.
+        """
+        self._ffi, self._lib = library
+        self.opened: Any = None
+        """libbpf's own, while it is open."""
+        self.maps: dict[str, int] = {}
+        """Descriptors by name, once it is loaded."""
+        self.programs: dict[str, Any] = {}
+        """By name, once it is open."""
+        self.map_objects: dict[str, Any] = {}
+        """Maps by name, likewise."""
+
+    def take(self, opened: Any) -> None:
+        """Take over what libbpf opened, and look at it.
+
+        Args:
+            opened: As ``bpf_object__open_*`` returns it, after `pe_log_start`.
+
+        Raises:
+            LoadError: It is NULL.
+        """
+        ffi, lib = self._ffi, self._lib
+        if opened == ffi.NULL:
+            raise LoadError("open", ffi.errno, self._log())
+        self.opened = opened
+        for map_ in self._each(lib.bpf_object__next_map):
+            self.map_objects[ffi.string(lib.bpf_map__name(map_)).decode()] = map_
+        for program in self._each(lib.bpf_object__next_program):
+            self.programs[ffi.string(lib.bpf_program__name(program)).decode()] = program
+
+    def load(self) -> None:
+        """Load it into the kernel.
+
+        Raises:
+            LoadError: It does not load.
+        """
+        if error := self._lib.bpf_object__load(self.opened):
+            raise LoadError("load", -error, self._log())
+        self.maps = {name: self._lib.bpf_map__fd(map_) for name, map_ in self.map_objects.items()}
+
+    def close(self) -> None:
+        """Give it back to the kernel; safe to call again."""
+        if self.opened is not None:
+            self._lib.bpf_object__close(self.opened)
+            self.opened = None
+
+    def _each(self, following: Any) -> list[Any]:
+        found = []
+        item = following(self.opened, self._ffi.NULL)
+        while item != self._ffi.NULL:
+            found.append(item)
+            item = following(self.opened, item)
+        return found
+
+    def _log(self) -> str:
+        buffer = self._ffi.new("char[]", 1 << 16)
+        size = self._lib.pe_log_take(buffer, 1 << 16)
+        return bytes(self._ffi.buffer(buffer, size)).decode(errors="replace")
+
+
+class Loading(Object):
+    """An object of our own, loaded by a thread."""
 
     def __init__(self, library: tuple[Any, Any], path: str, prepare: Callable[[Loading], None] | None = None) -> None:
         """Begin.
@@ -54,24 +121,21 @@ class Loading:
             path: Of the object.
             prepare: Called with this between opening and loading, when `programs` and `map_objects` are known.
         """
-        self._ffi, self._lib = library
+        super().__init__(library)
         self._path = path
         self._prepare = prepare
-        self._object: Any = None
         self._error: BaseException | None = None
-        self.maps: dict[str, int] = {}
-        """Descriptors by name, once it is loaded."""
-        self.programs: dict[str, Any] = {}
-        """By name, likewise."""
-        self.map_objects: dict[str, Any] = {}
-        """Maps by name."""
         self._running = _thread.allocate_lock()
         self._running.acquire()
         _thread.start_new_thread(self._run, ())
 
     def _run(self) -> None:
         try:
-            self._load()
+            self._lib.pe_log_start()
+            self.take(self._lib.bpf_object__open_file(self._path.encode(), self._ffi.NULL))
+            if self._prepare is not None:
+                self._prepare(self)
+            self.load()
         except BaseException as error:  # noqa: BLE001 - it is raised by wait()
             self._error = error
         finally:
@@ -88,41 +152,9 @@ class Loading:
                 raise self._error
 
     def close(self) -> None:
-        """Give it back to the kernel."""
+        """Give it back to the kernel; safe to call again."""
         with self._running:
-            if self._object is not None:
-                self._lib.bpf_object__close(self._object)
-                self._object = None
-
-    def _load(self) -> None:
-        ffi, lib = self._ffi, self._lib
-        lib.pe_log_start()
-        loaded = lib.bpf_object__open_file(self._path.encode(), ffi.NULL)
-        if loaded == ffi.NULL:
-            raise LoadError("open", ffi.errno, self._log())
-        self._object = loaded
-        for map_ in self._each(lib.bpf_object__next_map):
-            self.map_objects[ffi.string(lib.bpf_map__name(map_)).decode()] = map_
-        for program in self._each(lib.bpf_object__next_program):
-            self.programs[ffi.string(lib.bpf_program__name(program)).decode()] = program
-        if self._prepare is not None:
-            self._prepare(self)
-        if error := lib.bpf_object__load(loaded):
-            raise LoadError("load", -error, self._log())
-        self.maps = {name: lib.bpf_map__fd(map_) for name, map_ in self.map_objects.items()}
-
-    def _each(self, following: Any) -> list[Any]:
-        found = []
-        item = following(self._object, self._ffi.NULL)
-        while item != self._ffi.NULL:
-            found.append(item)
-            item = following(self._object, item)
-        return found
-
-    def _log(self) -> str:
-        buffer = self._ffi.new("char[]", 1 << 16)
-        size = self._lib.pe_log_take(buffer, 1 << 16)
-        return bytes(self._ffi.buffer(buffer, size)).decode(errors="replace")
+            super().close()
 
 
 _begun: list[Loading] = []

@@ -108,6 +108,28 @@ class ProbeFields(Fields):
         return self._pieces.hit(self._data)
 
 
+class ProgramFields(Fields):
+    """The record of an event that a program of the user's own wrote; the event itself is ``data``."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self, data: bytes, layout: _Layout) -> None:
+        """Take the bytes of the record, with the event's behind them."""
+        super().__init__(data, layout.outer)
+        self._event = layout.size
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "data":
+            return self._data[self._event : self._event + self["length"]]
+        return super().__getitem__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return itertools.chain(self._layout, ("data",))
+
+    def __len__(self) -> int:
+        return len(self._layout) + 1
+
+
 class _Pieces:
     """Reads what follows a ``struct probe_record``."""
 
@@ -209,6 +231,8 @@ class Decoder:
         self._probe_type = types["RECORD_PROBE"]
         self._probe = _Layout(structs["probe_record"])
         self._pieces = _Pieces(structs, layout.enums)
+        self._program_type = types["RECORD_PROGRAM"]
+        self._program = _Layout(structs["program_record"])
 
     def decode(self, data: bytes) -> Iterator[tuple[str, Fields]]:
         """Yield the records of ``data``, whole ring records as `Session.pull` returns them."""
@@ -226,6 +250,9 @@ class Decoder:
                 continue
             if kind == self._probe_type:
                 yield "probe", ProbeFields(data[body : body + size], self._probe, self._pieces)
+                continue
+            if kind == self._program_type:
+                yield "program", ProgramFields(data[body : body + size], self._program)
                 continue
             name, layout = self._decoders[kind]
             fields = RecordFields(data[body : body + layout.size], layout)

@@ -20,10 +20,12 @@ from pytest_ebpf.engine.control import Control
 from pytest_ebpf.engine.ring import Ring, whole_records
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from pytest_ebpf.engine.attached import AttachedProbe, AttachedProbes, ProbeRequest
+    from pytest_ebpf.user_programs.hosting import Host
 
 __all__ = ["Connection", "Session"]
 
@@ -57,6 +59,12 @@ class Connection(Protocol):
     def returns_filtered(self) -> bool:
         """Ask whether a seccomp filter can answer the system call that return probes work by."""
 
+    def programs(self) -> socket.socket:
+        """Ask for a way to the process that holds users' programs."""
+
+    def last_words(self) -> str:
+        """Return the end of the broker's log."""
+
     def raise_if_dead(self) -> None:
         """Raise `BrokerDied`, with the broker's last words, if it is gone."""
 
@@ -87,6 +95,7 @@ class Session:
         self.ring_size = ring_size
         self._muted: dict[int, int] = {}
         self._probes: AttachedProbes | None = None
+        self._host: Host | None = None
 
     @property
     def window(self) -> int:
@@ -161,6 +170,12 @@ class Session:
             del self._muted[key]
             self._control.unmute(slot)
 
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """Leave out the processes that this thread starts within, and all that they start: they work for the tracer."""
+        with self._control.apart(threading.current_thread().native_id or 0):
+            yield
+
     def attach(self, request: ProbeRequest) -> AttachedProbe:
         """Return a probe, attached: for this session, and once for all sessions that ask for the same.
 
@@ -209,6 +224,19 @@ class Session:
 
             self._probes = AttachedProbes(self._connection, self._control)
         return self._probes
+
+    def host(self) -> Host:
+        """Return the way to the process that holds programs of users' own.
+
+        Raises:
+            BrokerError: The broker refuses, and says why.
+            BrokerDied: Nobody is there to do it.
+        """
+        if self._host is None:
+            from pytest_ebpf.user_programs.hosting import Host  # noqa: PLC0415 - most runs have no programs
+
+            self._host = Host(self._connection.programs(), self._connection.last_words)
+        return self._host
 
     def snapshot(self) -> None:
         """Have the calls that have not returned written to the ring, before the next `pull`.
@@ -315,6 +343,8 @@ class Session:
     def close(self) -> None:
         """End the session and unmap what it shared; safe to call again."""
         if self._fds:
+            if self._host is not None:
+                self._host.close()
             self._connection.close()
             self._ring.close()
             self._control.close()

@@ -60,6 +60,18 @@ class _Head(NamedTuple):
     """Where its members are."""
 
 
+class Placed(NamedTuple):
+    """A variable, and where it is in its section."""
+
+    name: str
+    type: int
+    """Its number."""
+    offset: int
+    """Bytes."""
+    size: int
+    """Bytes."""
+
+
 class Btf:
     """The types of one BTF blob, each converted once.
 
@@ -74,6 +86,8 @@ class Btf:
         if len(data) < _HEADER.size or data[:2] != _MAGIC.to_bytes(2, "little"):
             raise UsageError("this is no BTF: it does not begin with 0xeb9f")
         _, _, _, length, types, types_length, strings, strings_length = _HEADER.unpack_from(data)
+        if length + max(types + types_length, strings + strings_length) > len(data):
+            raise UsageError("this BTF is damaged: its parts reach beyond its end")
         self._types = data[length + types : length + types + types_length]
         self._strings = data[length + strings : length + strings + strings_length]
         self._at = [0]
@@ -139,6 +153,48 @@ class Btf:
         if not isinstance(kind, Structure):
             raise UsageError(f"the kernel's BTF has no structure {name!r}")
         return kind
+
+    def structures(self) -> set[str]:
+        """Return the names of all structures and unions."""
+        return {self._string(name) for kind, name in self._by_name if kind in _COMPOUND} - {""}
+
+    def type_of(self, number: int) -> Type | None:
+        """Return a type by its number; None: ``void``."""
+        return self._type(number)
+
+    def sections(self) -> list[str]:
+        """Return the names of the sections of variables of a compiled object: ``.data``, ``.maps``."""
+        return [self._string(name) for kind, name in self._by_name if kind == _DATASEC]
+
+    def section(self, name: str) -> list[Placed]:
+        """Return the variables of a section; none if there is no such section."""
+        found = self._find(_DATASEC, name)
+        if found is None:
+            return []
+        placed = self._members(self._head(found), "<III")
+        heads = ((self._head(number), offset, size) for number, offset, size in placed)
+        return [Placed(head.name, head.size, offset, size) for head, offset, size in heads if head.kind == _VAR]
+
+    def pointed_members(self, number: int) -> dict[str, int]:
+        """Return what the members of a structure point to, by their names, of those that are pointers.
+
+        So libbpf writes what a map is: ``__type(key, u32)`` is a member ``u32 *key``.
+        """
+        head = self._head(self._stripped(number))
+        members = self._members(head, "<III") if head.kind in _COMPOUND else iter(())
+        heads = ((self._string(at), self._head(self._stripped(kind))) for at, kind, _ in members)
+        return {name: member.size for name, member in heads if member.kind == _PTR}
+
+    def numbered(self, number: int) -> tuple[str, Type]:
+        """Return the type of that number, and what it is called: of a structure its name, without ``struct``.
+
+        Raises:
+            UsageError: There is none.
+        """
+        kind = self._type(number) if 0 < number < len(self._at) else None
+        if kind is None:
+            raise UsageError(f"this BTF has no type {number}")
+        return self._shown(number).removeprefix("const ").removeprefix("struct ").removeprefix("union "), kind
 
     def functions(self) -> list[str]:
         """Return the names of all functions."""

@@ -81,7 +81,21 @@ def test_the_wheel_carries_an_object_for_each_program_and_no_source_of_them(whee
     objects = {name for name in names if name.startswith("pytest_ebpf/objects/")}
     programs = {path.name.removesuffix(".c") for path in (PROJECT / "bpf").glob("*.bpf.c")}
     assert objects == {f"pytest_ebpf/objects/{program}.o" for program in programs}
-    assert not [name for name in names if name.endswith((".c", ".h"))]
+    assert not [name for name in names if name.endswith((".c", ".h")) and "/include/" not in name]
+
+
+def test_the_wheel_carries_the_headers_that_a_users_program_includes_and_what_those_include(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    folder = "pytest_ebpf/include/"
+    headers = {name.removeprefix(folder) for name in archive.namelist() if name.startswith(folder)}
+    assert {"pytest_ebpf.bpf.h", "bpf/bpf_helpers.h", "bpf/bpf_core_read.h", "bpf/bpf_tracing.h"} <= headers
+    included = {
+        name
+        for header in headers - {"LICENSE"}
+        for name in re.findall(r'^#include [<"](.*)[>"]', archive.read(folder + header).decode(), re.MULTILINE)
+    }
+    inside = {name if "/" in name else f"bpf/{name}" for name in included if not name.startswith("linux/")}
+    assert inside <= headers
 
 
 def test_the_wheel_carries_every_module_of_the_package_its_types_its_constants_and_its_licences(
@@ -93,6 +107,7 @@ def test_the_wheel_carries_every_module_of_the_package_its_types_its_constants_a
     assert {name.partition("/licenses/")[2] for name in names if "/licenses/" in name} == {
         "LICENSE",
         "bpf/LICENSE",
+        "pytest_ebpf/include/LICENSE",
     }
 
 

@@ -173,3 +173,16 @@ def test_a_process_that_becomes_another_user_leaves_a_users_session_and_is_count
 
     with forked(client) as (_, said):
         assert said() == "['fork', 'left'] 0 1"
+
+
+def test_what_the_tracer_starts_for_itself_is_not_in_the_session_nor_what_that_starts(run_directory: Path) -> None:
+    with contextlib.closing(session_of(launch.connect(run_directory, os.getpid()))) as session:
+        with session.apart():
+            compiler = subprocess.Popen(["sh", "-c", "/bin/true; sleep 0.1; /bin/true"])
+            other = threading.Thread(target=subprocess.run, args=[["/bin/echo"]])
+            other.start()
+            other.join()
+        subprocess.run(["/bin/ls"], check=True, stdout=subprocess.DEVNULL)
+        compiler.wait()
+        assert executed(session) == [b"/bin/echo", b"/bin/ls"]
+        assert session.counters()["lost_members"] == 0

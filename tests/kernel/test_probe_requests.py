@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from probe_stream import Probing, offset_of, probing, value
 
-from pytest_ebpf.engine.attached import ProbeRequest, _sealed
+from pytest_ebpf import sealed
+from pytest_ebpf.engine.attached import ProbeRequest
 from pytest_ebpf.engine.specs import pack, pack_places, probe_layouts
 from pytest_ebpf.errors import BrokerError
 from pytest_ebpf.probes.spec import MAX_PROBES, Base, Fetch, FetchKind, Filter, Op, Place, Spec
@@ -40,8 +41,8 @@ def probed(program: Callable[[str], str]) -> str:
 
 def ask(probes: Probing, target: int, table: bytes, kind: str = "uprobe", more: Sequence[int] = ()) -> str:
     """The refusal."""
-    with _sealed(table) as sealed, pytest.raises(BrokerError) as caught:
-        probes.session._connection.attach(kind, "", [target, sealed, *more])
+    with sealed.written("table", table) as memfd, pytest.raises(BrokerError) as caught:
+        probes.session._connection.attach(kind, "", [target, memfd, *more])
     return str(caught.value)
 
 
@@ -271,7 +272,7 @@ def test_a_probe_is_for_who_has_a_session_and_is_let_go_of_by_who_holds_it(
     call_broker: Path, probes: Probing, probed: str, target: int
 ) -> None:
     probe = probes.attach(SPEC, probed, "take_numbers")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as raw, _sealed(b"") as table:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as raw, sealed.written("table") as table:
         raw.connect(str(call_broker / "socket"))
         socket.send_fds(raw, [b'{"op": "probe", "kind": "uprobe"}'], [target, table])
         assert b"this connection has no session for which a probe could be attached" in raw.recv(4096)

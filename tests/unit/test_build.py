@@ -153,7 +153,8 @@ def test_a_build_holds_the_objects_and_modules_of_the_tree_and_none_deleted_sinc
     assert build(tree).returncode == 0
     built = tree / "build/lib/pytest_ebpf"
     files = {str(path.relative_to(built)) for path in built.rglob("*") if path.is_file()}
-    assert files == {"__init__.py", "objects/one.bpf.o", "syscalls/constants.txt"}
+    headers = {f"include/bpf/{name}" for name in setup_script.loaded().LIBBPF_HEADERS}
+    assert files == {"__init__.py", "objects/one.bpf.o", "syscalls/constants.txt", *headers}
 
 
 def test_a_build_takes_the_constants_by_the_compiler_of_the_extension(tree: Path) -> None:

@@ -116,3 +116,32 @@ def test_a_record_that_the_kernel_discarded_is_no_record() -> None:
 def test_a_structure_that_an_object_does_not_have_is_named() -> None:
     with pytest.raises(LookupError, match="the kernel object has no structure 'nothing' in its BTF"):
         load("tracing", ("nothing",), ())
+
+
+def test_an_event_of_a_users_program_comes_with_its_bytes_and_without_the_padding() -> None:
+    [(name, fields)] = decode(
+        record(
+            "program_record",
+            b"\1\2\3" + b"\xaa" * 5,
+            header__type=TYPES["RECORD_PROGRAM"],
+            header__window=3,
+            header__time_ns=100,
+            header__host_tid=7,
+            program=5,
+            event=12,
+            length=3,
+        )
+    )
+    assert name == "program"
+    found = {key: fields[key] for key in ("window", "time_ns", "host_tid", "program", "event", "length", "data")}
+    assert found == {
+        "window": 3,
+        "time_ns": 100,
+        "host_tid": 7,
+        "program": 5,
+        "event": 12,
+        "length": 3,
+        "data": b"\1\2\3",
+    }
+    assert dict(fields)["data"] == b"\1\2\3"
+    assert len(dict(fields)) == len(fields)

@@ -1,0 +1,1 @@
+"""BPF programs of the user's own: how they are compiled, their maps, variables and events."""

@@ -1,0 +1,93 @@
+"""Where the programs of an object are to be attached: found by the client, in files that it may read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from pytest_ebpf.errors import UsageError
+from pytest_ebpf.functions import wanted as asking
+from pytest_ebpf.functions.finding import open_binary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pytest_ebpf.functions.wanted import Wanted
+
+__all__ = ["Places", "placed"]
+
+
+class Places:
+    """Places by program, and the files that they are in."""
+
+    def __init__(self) -> None:
+        self.by_program: dict[str, list[dict[str, Any]]] = {}
+        """As the host wants them."""
+        self.files: list[int] = []
+        """Descriptors, which places name by their index."""
+
+    def add(self, program: str, text: str) -> None:
+        """Find a place.
+
+        Args:
+            program: What is to be attached there.
+            text: The place: ``uprobe:./exp:accept_exp``, ``kprobe:do_unlinkat``, ``tracepoint:sched:sched_switch``.
+
+        Raises:
+            UsageError: There is no such place, or it is no place.
+        """
+        try:
+            wanted = asking.parse(text)
+        except UsageError as error:
+            raise UsageError(f"attach={{{program!r}: {text!r}}}: {error}") from None
+        self.by_program.setdefault(program, []).extend(self._found(wanted))
+
+    def _found(self, wanted: Wanted) -> Iterator[dict[str, Any]]:
+        returns = wanted.returns is not None
+        if wanted.kind == "uprobe":
+            binary, _ = open_binary(wanted.target)
+            file = self._file(binary.path)
+            for function in binary.functions(wanted.function):
+                yield {
+                    "kind": "uprobe",
+                    "name": function.name,
+                    "file": file,
+                    "offset": function.offset,
+                    "returns": returns,
+                }
+        elif wanted.kind == "usdt":
+            binary, _ = open_binary(wanted.target)
+            names = {"provider": wanted.provider, "probe": wanted.function}
+            yield {"kind": "usdt", "name": wanted.function, "file": self._file(binary.path), **names}
+        elif wanted.kind == "tracepoint":
+            yield {"kind": "tracepoint", "name": f"{wanted.provider}:{wanted.function}"}
+        else:
+            yield {"kind": wanted.kind, "name": wanted.function, "returns": returns}
+
+    def _file(self, path: str) -> int:
+        self.files.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        return len(self.files) - 1
+
+
+@contextlib.contextmanager
+def placed(attach: Mapping[str, str | None]) -> Iterator[Places]:
+    """Find the places of programs.
+
+    Args:
+        attach: By program; None: nowhere.
+
+    Raises:
+        UsageError: There is no such place, or it is no place.
+    """
+    places = Places()
+    try:
+        for program, text in attach.items():
+            if text is None:
+                places.by_program[program] = []
+            else:
+                places.add(program, text)
+        yield places
+    finally:
+        for descriptor in places.files:
+            os.close(descriptor)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from pytest_ebpf.functions.call import FunctionCall
     from pytest_ebpf.functions.probe import Probe
+    from pytest_ebpf.functions.python_frames import PythonFrame
     from pytest_ebpf.functions.wanted import kernel_function, tracepoint, uprobe, usdt
     from pytest_ebpf.losses import Losses
     from pytest_ebpf.matching import glob
@@ -69,6 +70,7 @@ __all__ = [
     "Program",
     "ProgramError",
     "ProgramEvent",
+    "PythonFrame",
     "Sequence",
     "String",
     "Summary",
@@ -113,6 +115,7 @@ _MODULES = {
     ),
     "functions.call": ("FunctionCall",),
     "functions.probe": ("Probe",),
+    "functions.python_frames": ("PythonFrame",),
     "functions.wanted": ("kernel_function", "tracepoint", "uprobe", "usdt"),
     "losses": ("Losses",),
     "matching": ("glob",),

@@ -27,8 +27,10 @@ struct filling {
 	__u32 character, index; /* types: of an item, and of an array's index */
 	__u32 *lengths; /* of the arrays, in bytes */
 	__u32 count, room;
+	__u32 gaps;
 };
 
+/* Its name occurs once: members of anonymous structures share their holder's names. */
 static int add_gap(struct filling *fill, __u32 offset, __u32 bytes)
 {
 	__u32 at = 0;
@@ -48,13 +50,24 @@ static int add_gap(struct filling *fill, __u32 offset, __u32 bytes)
 		}
 		fill->lengths[fill->count++] = bytes;
 	}
-	snprintf(name, sizeof(name), "__gap_%u", offset);
+	snprintf(name, sizeof(name), "__gap_%u", ++fill->gaps);
 	return btf__add_field(fill->to, name, btf__type_cnt(fill->from) + at, offset * 8, 0);
+}
+
+/* Structures of C files of the kernel's, of which BCC's tools have their own
+ * definitions: no header has them, and so they have other names here too. */
+static const char *shown_name(const char *name)
+{
+	if (!strcmp(name, "mnt_namespace"))
+		return "kernel_mnt_namespace";
+	if (!strcmp(name, "nameidata"))
+		return "kernel_nameidata";
+	return name;
 }
 
 static int add_filled(struct filling *fill, const struct btf_type *type)
 {
-	const char *name = btf__name_by_offset(fill->from, type->name_off);
+	const char *name = shown_name(btf__name_by_offset(fill->from, type->name_off));
 	const struct btf_member *member = btf_members(type);
 	bool is_struct = btf_is_struct(type);
 	__u32 end = 0; /* bytes */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.probes.spec import Place
 
-__all__ = ["Asked", "Probes"]
+__all__ = ["Asked", "Probes", "check_room"]
 
 _SHARED = ("members", "slots", "rings", "controls")
 """Maps of the first object that the second one uses too."""
@@ -37,6 +38,8 @@ _PROGRAMS = {
 """By kind of probe: of an entry, and of a return if it has one."""
 _OF_TASK = ("probe__of_task0", "probe__of_task1", "probe__of_task2", "probe__of_task3")
 _TRACEPOINTS = ("tracepoint", "raw_tracepoint")
+_RESERVED = 128
+"""Descriptors that are left for sessions."""
 _UPROBE_MULTI = 48
 """``BPF_TRACE_UPROBE_MULTI`` of ``linux/bpf.h``, kernel 6.6."""
 
@@ -123,6 +126,8 @@ class Probes:
                 return number, True
         number = self._free_number()
         object_ = self._loaded(asked, number)
+        if asked.kind == "uprobe" and not self._many:
+            check_room(len(asked.places), len(os.listdir("/proc/self/fd")), returns=asked.returns)  # noqa: PTH208 - names
         self._update_spec(number, stamped(asked.spec, number, root=asked.root))
         attached = _Attached(key, holders={session})
         self._attached[number] = attached
@@ -300,6 +305,31 @@ def _not_loaded(asked: Asked, failure: LoadError) -> BrokerError:
         f"this kernel ({os.uname().release}) cannot run the programs of a {asked.kind}\n"
         f"  needs   {_NEEDS[asked.kind]}\n"
         f"  lacks   what libbpf and the verifier say ({failure}):\n" + "\n".join(verdict)
+    )
+
+
+def check_room(places: int, used: int, *, returns: bool) -> None:
+    """Make sure that there are descriptors for a kernel that attaches to one place at a time: an event and a link.
+
+    Args:
+        places: That are asked for.
+        used: Descriptors that are open.
+        returns: Whether the return is probed as well.
+
+    Raises:
+        BrokerError: There are not. Half of them attached would have to be detached again, a tenth of a second each.
+    """
+    each = 2 * (1 + returns)
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    fit = max(limit - used - _RESERVED, 0) // each
+    if places <= fit:
+        return
+    raise BrokerError(
+        f"{places:,} places need {places * each:,} descriptors on this kernel ({os.uname().release}), which attaches to"
+        f" one place at a time, and the broker may have {limit:,} open\n"
+        "  needs   kernel 6.6 or later, which attaches to all of them at once\n"
+        f"  try     a pattern that names {fit:,} functions at most; or a higher hard limit where the broker is started:"
+        f" ulimit -Hn {1 << (places * each + used + _RESERVED).bit_length()}"
     )
 
 

@@ -138,6 +138,23 @@ class FunctionAssertions:
         options: dict[str, Any] = {"where": where, "every": every, "limit": limit, "returns": returns}
         return self.probe(asking.kernel_function(name, *types, **options, **values))
 
+    def python_frames(self, target: Any, /) -> None:
+        """Record which Python functions run, from now to the window's end, so that calls have a `python_stack`.
+
+        Each line of Python costs a record: ask for it where few run.
+
+        Args:
+            target: A Python interpreter with static probes (USDT), as of `usdt`.
+
+        Raises:
+            UsageError: It has none.
+            BrokerError: They cannot be attached.
+        """
+        from pytest_ebpf.functions.python_frames import probes  # noqa: PLC0415 - only of who asks
+
+        for wanted in probes(target):
+            self.probe(wanted)
+
     @property
     def functions(self) -> FunctionSequence:
         """The function calls of the window, of all probes that were on."""

@@ -14,6 +14,7 @@ from pytest_ebpf.quiet import quiet
 if TYPE_CHECKING:
     from pytest_ebpf._values import Verdict
     from pytest_ebpf.functions.definition import Definition, Group
+    from pytest_ebpf.functions.python_frames import PythonFrame
     from pytest_ebpf.functions.stacks import Frame
     from pytest_ebpf.functions.store import RawFunctionCall
     from pytest_ebpf.processes import Process
@@ -252,6 +253,17 @@ class FunctionCall:
         from pytest_ebpf.functions.stacks import frames  # noqa: PLC0415 - reads binaries
 
         return frames(self)
+
+    @property
+    def python_stack(self) -> tuple[PythonFrame, ...]:
+        """In which Python functions it was made, innermost first; empty if none is known, or nobody asked.
+
+        Raises:
+            TraceIncomplete: Records are missing.
+        """
+        from pytest_ebpf.functions.python_frames import python_stack  # noqa: PLC0415 - it reads what is defined here
+
+        return python_stack(self)
 
     def __eq__(self, other: object) -> bool:
         return self.raw_call is other.raw_call if isinstance(other, FunctionCall) else NotImplemented

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_ebpf import failures
 from pytest_ebpf._values import Verdict
 from pytest_ebpf.explanations import Found, Query, search
 from pytest_ebpf.functions.call import FunctionCall
@@ -75,6 +76,15 @@ class FunctionSequence(Sequence[FunctionCall]):
     def armings(self) -> tuple[Arming, ...]:
         """The probes; for this package's own."""
         return self._scope.armings
+
+    @property
+    def described(self) -> str:
+        """Which they are, as messages say it. For this package's own."""
+        return self._words(1)
+
+    def nearest(self) -> list[str]:
+        """Show those that came nearest to being among them. For this package's own."""
+        return [] if self._query is None else failures.closest(self._found.rejected, self._query, function_row)
 
     @classmethod
     def of(cls, armings: AbstractSequence[Arming], window: Window) -> FunctionSequence:

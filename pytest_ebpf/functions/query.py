@@ -89,9 +89,10 @@ class FunctionQuery:
         """Tell whether a call matches, asking predicates only of what the rest let through."""
         if self._named is not None and not self._named(item.function):
             return Verdict.NO
-        return self._conditions.judge(item, min(self._judge_who(item), item.passed))
+        return self._conditions.judge(item, min(self.judge_process(item), item.passed))
 
-    def _judge_who(self, item: FunctionCall) -> Verdict:
+    def judge_process(self, item: FunctionCall) -> Verdict:
+        """Tell whether a call is of the processes that are asked for."""
         raw = item.raw_call
         return self._conditions.judge_who(raw.process, raw.hit.time_ns)
 
@@ -103,5 +104,5 @@ class FunctionQuery:
             result.similarity += similarity_of(self._wanted, [item.function])
         if item.passed is Verdict.UNKNOWN:
             result.gaps.append(("where", Gap("the kernel could not read what it compares")))
-        self._conditions.explain(item, self._judge_who(item), result)
+        self._conditions.explain(item, self.judge_process(item), result)
         return result

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
     from pytest_ebpf.functions.definition import Definition
+    from pytest_ebpf.functions.python_frames import Timeline
     from pytest_ebpf.functions.wanted import Wanted
     from pytest_ebpf.history import History
+    from pytest_ebpf.lives import Key
     from pytest_ebpf.window import Window
 
 __all__ = ["Functions"]
@@ -36,6 +38,8 @@ class Functions:
         self.store = FunctionStore()
         self.armings: list[Arming] = []
         """Of the windows that are remembered, in the order in which they were asked for."""
+        self.timelines: tuple[Hashable, dict[tuple[Key, int], Timeline]] | None = None
+        """The Python frames of each thread, and of what they were made (`pytest_ebpf.functions.python_frames`)."""
 
     def arm(self, wanted: Wanted, window: Window) -> Arming:
         """Switch a probe on for what is left of a window; at once if it was asked for before.
@@ -119,6 +123,7 @@ class Functions:
 
     def forget(self, floor: int) -> None:
         """Drop what windows before this one had."""
+        self.timelines = None
         if self.armings:
             self.armings = [arming for arming in self.armings if arming.window.first >= floor]
         if self.store.taken:

@@ -148,15 +148,18 @@ class SyscallAssertions:
         strict: bool = False,
         process: Any = None,
         allow_io_uring: bool = False,
-    ) -> list[Syscall]:
+    ) -> list[Any]:
         """Assert that system calls were made in this order, each entered when the one before had returned.
 
-        A call that failed is no step, unless the step asks for ``errno``, ``error`` or ``result``.
+        A call that failed is no step, unless the step asks for ``errno``, ``error`` or ``result``. A step can be the
+        calls of a function as well, as `uprobe` and the others return them, or a part of them (``.where(…)``). What
+        comes after one was entered after it was: what the function itself did, or what was done later.
 
         Args:
-            steps: Names, patterns, groups, families, or what `call` made.
-            by: ``"file"``, ``"process"`` or ``"thread"``: what all steps have in common.
-            strict: Whether no other call (of the same file, process, thread) may lie between.
+            steps: Names, patterns, groups, families, what `call` made, or function calls.
+            by: ``"file"``, ``"process"`` or ``"thread"``: what all steps have in common; functions have no file.
+            strict: Whether no other call (of the same file, process, thread) may lie between: no system call if one
+                is a step, and no call that the probes of the steps tell of.
             process: Whose; as of `assert_syscall`.
             allow_io_uring: With `strict`, as of `assert_no_syscall`.
 

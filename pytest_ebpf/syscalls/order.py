@@ -1,4 +1,4 @@
-"""Deciding that system calls were made in a certain order."""
+"""Deciding that system calls, and calls of functions, were made in a certain order."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pytest_ebpf import failures
 from pytest_ebpf._values import Verdict
 from pytest_ebpf.errors import TraceIncomplete, UsageError
+from pytest_ebpf.functions.call import FunctionCall
 from pytest_ebpf.syscalls.asking import Asked, CallQuery
+from pytest_ebpf.syscalls.call import Syscall
 from pytest_ebpf.syscalls.identity import BINDING, MOVING, Files
 from pytest_ebpf.syscalls.places import Places, calls_of, search
 from pytest_ebpf.syscalls.scope import Scope
 from pytest_ebpf.syscalls.selection import chosen
-from pytest_ebpf.syscalls.sequence import call_row
+from pytest_ebpf.syscalls.steps import CallStep, Functions, FunctionStep, check_by, row, step_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_ebpf.syscalls.call import Syscall
+    from pytest_ebpf._values import Gap
     from pytest_ebpf.window import Window
 
 __all__ = ["prove_sequence"]
@@ -27,24 +29,6 @@ __all__ = ["prove_sequence"]
 _BY = {"file": "on the same file", "process": "by the same process", "thread": "by the same thread", None: ""}
 _NEAR = 2000
 _SHOWN = 3
-
-
-class _Step:
-    """One call of the sequence."""
-
-    def __init__(self, window: Window, subject: Any) -> None:
-        asked = subject if isinstance(subject, Asked) else Asked(subject, {}, "file")
-        self.of_directory = asked.of == "directory"
-        self.query = CallQuery(window, asked, {})
-        self.text = self.query.short + (" (of its directory)" if self.of_directory else "")
-        # A call that failed is no step, unless it is to fail.
-        self._may_fail = bool(asked.criteria.keys() & {"errno", "error", "result"})
-
-    def judge(self, call: Syscall) -> Verdict:
-        """Tell whether a call is this step."""
-        if call.errno is not None and not self._may_fail:
-            return Verdict.NO
-        return self.query.judge(call)
 
 
 @dataclass(eq=False)
@@ -70,54 +54,89 @@ class _Attempt:
 class _Order:
     """Steps, the calls of a window, and which call is which step."""
 
-    def __init__(self, window: Window, steps: Sequence[Any], by: str | None, base: CallQuery, *, strict: bool) -> None:
+    def __init__(
+        self, window: Window, steps: Sequence[Any], by: str | None, criteria: Mapping[str, Any], *, strict: bool
+    ) -> None:
         self.window = window
-        self.steps = [_Step(window, each) for each in steps]
-        if by != "file" and any(step.of_directory for step in self.steps):
-            raise UsageError("of='directory' is of use in a sequence by='file' only")
-        found = search(calls_of(window), base)
-        self.calls = found.matched
-        assert isinstance(self.calls, Places)  # noqa: S101 - as `search` returns
-        self.doubtful_calls = len(found.doubtful)
-        if not strict:
-            self.calls = self._relevant(self.calls, by)
+        self.steps = [step_of(window, each) for each in steps]
+        check_by(self.steps, by)
         self._strict = strict
+        self.base: CallQuery | None = None
+        """What is asked of all system calls; None: no step is one."""
+        self.functions: Functions | None = None
+        """None: no step is a call of a function."""
+        self.doubtful_calls = 0
+        self.calls: Sequence[Syscall | FunctionCall] = ()
+        self._take_calls(by, criteria)
+        self._take_functions(criteria)
         self._verdicts: dict[tuple[int, int], Verdict] = {}
         self._entered: list[int] = []
         self._ended: list[float] = []
         self.unknown: list[int] = []
         self.tracks = self._by_file() if by == "file" else self._by_thread(by)
 
-    def _relevant(self, calls: Places, by: str | None) -> Places:
-        numbers = [step.query.numbers for step in self.steps]
+    def _take_calls(self, by: str | None, criteria: Mapping[str, Any]) -> None:
+        steps = [step for step in self.steps if isinstance(step, CallStep)]
+        if not steps:
+            return
+        self.base = CallQuery(self.window, None, criteria)
+        found = search(calls_of(self.window), self.base)
+        assert isinstance(found.matched, Places)  # noqa: S101 - as `search` returns
+        self.calls = found.matched if self._strict else self._relevant(found.matched, steps, by)
+        self.doubtful_calls += len(found.doubtful)
+
+    def _take_functions(self, criteria: Mapping[str, Any]) -> None:
+        steps = [step for step in self.steps if isinstance(step, FunctionStep)]
+        if not steps:
+            return
+        self.functions = Functions(self.window, steps, criteria)
+        self.calls = sorted([*self.calls, *self.functions.calls], key=lambda call: call.time_ns)
+        self.doubtful_calls += self.functions.doubtful
+
+    @property
+    def asked(self) -> str:
+        """What is asked of all calls."""
+        return next(each.asked for each in (self.base, self.functions) if each is not None)
+
+    def gaps(self, *, negative: bool, allow_io_uring: bool) -> tuple[Gap, ...]:
+        """Say what the evidence lacks; `negative`: for that there are no more calls than these."""
+        found: list[Gap] = []
+        if self.base is not None:
+            found += Scope((), allow_io_uring).narrowed(self.base).gaps(self.window, negative=negative)
+        if self.functions is not None:
+            found += self.functions.gaps(negative=negative)
+        return tuple(dict.fromkeys(found))
+
+    def _relevant(self, calls: Places, steps: Sequence[CallStep], by: str | None) -> Places:
+        numbers = [step.query.numbers for step in steps]
         if any(each is None for each in numbers):
             return calls
         wanted = frozenset(pair for each in numbers for pair in each or ())
-        wanted |= frozenset(pair for step in self.steps for pair in step.query.hidden)
+        wanted |= frozenset(pair for step in steps for pair in step.query.hidden)
         if by == "file":
             binding = chosen(sorted(BINDING))
             wanted |= binding.numbers if binding else frozenset()
         return Places(self.window, self.window.history.calls.narrow(calls.places, wanted))
 
-    def _numbered(self) -> Iterator[tuple[int, Syscall]]:
+    def _numbered(self) -> Iterator[tuple[int, Syscall | FunctionCall]]:
         for number, call in enumerate(self.calls):
             self._entered.append(call.time_ns)
-            self._ended.append(math.inf if call.in_progress or call.unfinished else call.raw_call.time_ns)
+            self._ended.append(_passed_ns(call))
             yield number, call
 
     def _by_thread(self, by: str | None) -> list[_Track]:
         tracks: dict[Any, _Track] = {}
         for number, call in self._numbered():
-            raw = call.raw_call
-            process = (raw.host_pid, raw.start_ns)
-            key = {"process": process, "thread": (*process, raw.host_tid), None: None}[by]
+            process, tid = _who_made(call)
+            key = {"process": process, "thread": (*process, tid), None: None}[by]
             tracks.setdefault(key, _Track()).entries.append((number, False))
         return list(tracks.values())
 
     def _by_file(self) -> list[_Track]:
         files = Files()
         for number, call in self._numbered():
-            files.take(number, call)
+            if isinstance(call, Syscall):
+                files.take(number, call)
         self.unknown = files.unknown
         of_directory = any(step.of_directory for step in self.steps)
         tracks = []
@@ -141,7 +160,7 @@ class _Order:
         return on_directory is self.steps[step].of_directory and self.verdict(step, number) >= least
 
     def is_early(self, number: int, attempt: _Attempt) -> bool:
-        """Tell whether a call was entered before the last step that was found had returned."""
+        """Tell whether a call was entered before the last step that was found was over."""
         found = attempt.found
         return bool(found) and number not in found and self._entered[number] < self._ended[found[-1]]
 
@@ -183,6 +202,20 @@ class _Order:
         return best
 
 
+def _passed_ns(call: Syscall | FunctionCall) -> float:
+    """Return when the next step may begin: what a function does belongs to it, and comes after its entry."""
+    if isinstance(call, FunctionCall):
+        return call.time_ns + 1
+    return math.inf if call.in_progress or call.unfinished else call.raw_call.time_ns
+
+
+def _who_made(call: Syscall | FunctionCall) -> tuple[tuple[int, int], int]:
+    if isinstance(call, FunctionCall):
+        return call.raw_call.process, call.host_tid
+    raw = call.raw_call
+    return (raw.host_pid, raw.start_ns), raw.host_tid
+
+
 def prove_sequence(  # noqa: PLR0913 - all by name
     window: Window,
     steps: Sequence[Any],
@@ -191,12 +224,12 @@ def prove_sequence(  # noqa: PLR0913 - all by name
     by: str | None,
     strict: bool,
     allow_io_uring: bool,
-) -> list[Syscall]:
-    """Find the calls that are the steps, each entered when the one before had returned.
+) -> list[Syscall | FunctionCall]:
+    """Find the calls that are the steps, each entered when the one before had returned, or was a function's entry.
 
     Args:
         window: Of which time.
-        steps: Names, patterns, families, and what `call` made.
+        steps: Names, patterns, families, what `call` made, and calls of functions that have probes.
         criteria: ``process``, or nothing.
         by: What all steps have in common: ``"file"``, ``"process"``, ``"thread"``; None: nothing.
         strict: Whether no other call of the same file, process or thread may lie between.
@@ -214,19 +247,18 @@ def prove_sequence(  # noqa: PLR0913 - all by name
         raise UsageError(f"by is 'file', 'process', 'thread' or None, not {by!r}")
     if by == "file":
         _check_moving_recorded(window)
-    base = CallQuery(window, None, criteria)
-    order = _Order(window, steps, by, base, strict=strict)
-    about = ", ".join(part for part in (base.asked, _BY[by], "with no call between" if strict else "") if part)
-    headline = f"system calls in this order{f' ({about})' if about else ''}: {', '.join(s.text for s in order.steps)}"
-    scope = Scope((), allow_io_uring).narrowed(base)
+    order = _Order(window, steps, by, criteria, strict=strict)
+    about = ", ".join(part for part in (order.asked, _BY[by], "with no call between" if strict else "") if part)
+    noun = "system calls" if order.functions is None else "calls"
+    headline = f"{noun} in this order{f' ({about})' if about else ''}: {', '.join(s.text for s in order.steps)}"
     attempts = [order.attempt(track) for track in order.tracks]
     best = max(attempts, key=lambda each: len(each.found), default=_Attempt(_Track(), []))
     if len(best.found) == len(order.steps):
-        gaps = scope.gaps(window) if strict else ()
+        gaps = order.gaps(negative=True, allow_io_uring=allow_io_uring) if strict else ()
         if gaps:
             raise TraceIncomplete(failures.incomplete(f"cannot tell whether there were {headline}", gaps, [], window))
         return [order.calls[number] for number in best.found]
-    return _fail(order, best, headline, scope)
+    return _fail(order, best, headline, order.gaps(negative=False, allow_io_uring=allow_io_uring))
 
 
 def _check_moving_recorded(window: Window) -> None:
@@ -239,10 +271,9 @@ def _check_moving_recorded(window: Window) -> None:
         )
 
 
-def _fail(order: _Order, best: _Attempt, headline: str, scope: Scope) -> NoReturn:
+def _fail(order: _Order, best: _Attempt, headline: str, gaps: tuple[Gap, ...]) -> NoReturn:
     __tracebackhide__ = True
     window, found = order.window, best.found
-    gaps = scope.gaps(window, negative=False)
     unsure = [order.attempt(track, Verdict.UNKNOWN) for track in order.tracks]
     maybe = next((each for each in unsure if len(each.found) == len(order.steps)), None)
     nobody = [
@@ -253,13 +284,13 @@ def _fail(order: _Order, best: _Attempt, headline: str, scope: Scope) -> NoRetur
     counted = f"   ({len(found)} of {len(order.steps)} steps found)"
     if gaps or maybe or nobody or order.doubtful_calls:
         shown = maybe.found if maybe else nobody[:_SHOWN]
-        lines = [call_row(order.calls[number]) for number in shown]
+        lines = [row(order.calls[number]) for number in shown]
         doubts = failures.rows("may be", lines, limit=len(lines))
         raise TraceIncomplete(
             failures.incomplete(f"cannot tell whether there were {headline}{counted}", gaps, doubts, window)
         )
     evidence = failures.rows("file" if best.track.name else "", [best.track.name] if best.track.name and found else [])
-    evidence += failures.rows("found", [call_row(order.calls[number]) for number in found], limit=len(found))
+    evidence += failures.rows("found", [row(order.calls[number]) for number in found], limit=len(found))
     evidence += _missing(order, best)
     raise AssertionError(failures.failure(f"expected {headline}{counted}", evidence, window))
 
@@ -270,18 +301,20 @@ def _missing(order: _Order, best: _Attempt) -> list[str]:
     step = order.steps[at]
     lines = failures.rows("missing", [f"{step.text}" + (f" after {order.steps[at - 1].text}" if at else "")])
     if best.between is not None:
-        return lines + failures.rows("between", [call_row(order.calls[best.between])])
+        return lines + failures.rows("between", [row(order.calls[best.between])])
     here = {number for number, _ in best.track.entries}
     same = [entry[0] for entry in best.track.entries if order.is_step(at, entry, Verdict.YES)]
     early = [number for number in same if order.is_early(number, best)]
     if early:
-        return lines + failures.rows("too early", [call_row(order.calls[number]) for number in early], _SHOWN)
+        return lines + failures.rows("too early", [row(order.calls[number]) for number in early], _SHOWN)
     elsewhere = [
         number
         for number in range(min(len(order.calls), _NEAR))
         if number not in here and order.verdict(at, number) is Verdict.YES
     ]
     if elsewhere:
-        return lines + failures.rows("elsewhere", [call_row(order.calls[number]) for number in elsewhere], _SHOWN)
-    others = [order.calls[number] for number in sorted(here or range(min(len(order.calls), _NEAR)))[:_NEAR]]
-    return lines + failures.closest(others, step.query, call_row)
+        return lines + failures.rows("elsewhere", [row(order.calls[number]) for number in elsewhere], _SHOWN)
+    if isinstance(step, FunctionStep):
+        return lines + step.nearest()
+    near = [order.calls[number] for number in sorted(here or range(min(len(order.calls), _NEAR)))[:_NEAR]]
+    return lines + failures.closest([each for each in near if isinstance(each, Syscall)], step.query, row)

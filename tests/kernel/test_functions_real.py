@@ -17,7 +17,7 @@ import pytest
 from once import made_once
 from tiers import require_command, require_root
 
-from pytest_ebpf import Pointer
+from pytest_ebpf import Pointer, TraceIncomplete, call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,36 @@ if TYPE_CHECKING:
 
 TRUTH = Path(__file__).parents[1] / "truth"
 LIBC = "libc.so.6"
+PYTHON3 = "/usr/bin/python3"
+PYTHON = """\
+import os, threading
+def name():
+    return "/srv"
+def listing(path):
+    # from C
+    return os.listdir(path)
+class A:
+    def go(self):
+        listing(name())
+        for x in numbers():
+            pass
+def numbers():
+    name()
+    os.listdir("/opt")
+    yield 1
+    yield 2
+def failing():
+    raise KeyError
+A().go()
+try:
+    failing()
+except KeyError:
+    os.listdir("/mnt")
+[os.listdir("/media") for _ in range(1)]
+thread = threading.Thread(target=listing, args=["/home"])
+thread.start()
+thread.join()
+"""
 
 
 class Exp(ctypes.Structure):
@@ -164,3 +194,81 @@ def test_a_return_probe_leaves_no_system_call_behind(ebpf_trace: Trace, exp: Pat
     assert [call.returned for call in probe] == [True] * 3
     # The kernel made the program call uretprobe(2), at which it knows that the function returns.
     assert {"uretprobe", "uprobe"}.isdisjoint(call.name for call in ebpf_trace.syscalls)
+
+
+def test_a_function_is_followed_by_the_system_calls_that_it_makes(ebpf_trace: Trace, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("text")
+    opens = ebpf_trace.uprobe(LIBC, "open", path="str")
+    subprocess.run(["/bin/cat", file], check=True, stdout=subprocess.DEVNULL)
+    opened = call("openat", path=str(file))
+    steps = [opens.where(path=str(file)), opened, "read", "close"]
+    function, system_call, *_ = ebpf_trace.assert_sequence(steps, by="thread", process="cat")
+    assert function.time_ns < system_call.time_ns
+    ebpf_trace.assert_sequence(steps[:2], by="thread", strict=True)
+    with pytest.raises(AssertionError, match=r"missing +call of open where path=.* after call\(openat"):
+        ebpf_trace.assert_sequence([opened, steps[0]], process="cat")
+
+
+def test_the_python_functions_in_which_the_c_library_was_called(ebpf_trace: Trace, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(PYTHON)
+    ebpf_trace.python_frames(PYTHON3)
+    opens = ebpf_trace.uprobe(LIBC, "opendir", path="str")
+    subprocess.run([PYTHON3, "-S", "-E", script], check=True)
+    own = [call for call in opens if call.python_stack and call.python_stack[0].file == str(script)]
+    shown = {call.path: [f"{frame.function}:{frame.line}" for frame in call.python_stack] for call in own}
+    assert shown.pop(b"/home")[0] == "listing:6"  # below it Python's own, of a thread
+    assert shown == {
+        b"/srv": ["listing:6", "go:9", "<module>:19"],
+        b"/opt": ["numbers:14", "go:10", "<module>:19"],
+        b"/mnt": ["<module>:23"],
+        b"/media": ["<listcomp>:24", "<module>:24"],
+    }
+    assert str(own[0].python_stack[0]) == f"listing ({script}:6)"
+
+
+def test_python_frames_that_were_not_asked_for_are_not_known(ebpf_trace: Trace) -> None:
+    opens = ebpf_trace.uprobe(LIBC, "opendir", path="str")
+    subprocess.run([PYTHON3, "-S", "-E", "-c", "import os; os.listdir('/srv')"], check=True)
+    assert opens.where(path="/srv")[0].python_stack == ()
+
+
+def test_python_frames_are_not_known_where_records_were_lost(ebpf_trace: Trace) -> None:
+    ebpf_trace.python_frames(PYTHON3)
+    opens = ebpf_trace.uprobe(LIBC, "opendir", path="str")
+    subprocess.run([PYTHON3, "-S", "-E", "-c", "import os; os.listdir('/srv')"], check=True)
+    (call,) = opens.where(path="/srv")
+    ebpf_trace.window.history.functions.store._calls[
+        next(
+            each.probe.id
+            for arming in ebpf_trace.functions.armings
+            for each in arming.attached
+            if arming.definition.name == "line"
+        )
+    ].pop()
+    with pytest.raises(TraceIncomplete) as caught:
+        _ = call.python_stack
+    assert str(caught.value) == (
+        "in which Python functions opendir() was called is not known: 1 records of line did not come"
+    )
+
+
+def test_python_frames_of_a_section_say_nothing_of_what_came_after(ebpf_trace: Trace) -> None:
+    opens = ebpf_trace.uprobe(LIBC, "opendir", path="str")
+    script = "import os, sys\nfor line in sys.stdin: print(len(os.listdir(line.strip())) * 0, flush=True)"
+    command = [PYTHON3, "-S", "-E", "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as python:
+        assert python.stdin
+        assert python.stdout
+        with ebpf_trace.section("part") as part:
+            part.python_frames(PYTHON3)
+            for path in ("/srv", "/opt"):
+                python.stdin.write(f"{path}\n")
+                assert python.stdout.readline() == "0\n"
+        python.stdin.write("/mnt\n")
+        assert python.stdout.readline() == "0\n"
+        python.stdin.close()
+    found = {call.path: [frame.function for frame in call.python_stack] for call in opens}
+    assert found[b"/opt"] == ["<module>"]
+    assert found[b"/mnt"] == []

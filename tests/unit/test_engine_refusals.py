@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 
 from pytest_ebpf.engine import loader, native
 from pytest_ebpf.engine.loader import Engine
-from pytest_ebpf.errors import Unavailable
+from pytest_ebpf.engine.probes import check_room
+from pytest_ebpf.errors import BrokerError, Unavailable
 
 RELEASE = os.uname().release
 
@@ -86,4 +88,25 @@ def test_an_installation_without_the_kernel_objects_says_how_to_mend_it() -> Non
     assert str(caught.value) == (
         f"pytest-ebpf: its compiled kernel programs are not there: {path}\n"
         "  try     pip install --force-reinstall pytest-ebpf"
+    )
+
+
+def test_more_places_than_there_are_descriptors_for_are_refused_with_how_many_fit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        check_room(185, 12, returns=False)
+        check_room(93, 12, returns=True)
+        with pytest.raises(BrokerError) as caught:
+            check_room(10_000, 12, returns=True)
+        with pytest.raises(BrokerError, match="names 0 functions at most"):
+            check_room(1, 400, returns=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert str(caught.value) == (
+        f"10,000 places need 40,000 descriptors on this kernel ({os.uname().release}), which attaches to one place at a"
+        " time, and the broker may have 512 open\n"
+        "  needs   kernel 6.6 or later, which attaches to all of them at once\n"
+        "  try     a pattern that names 93 functions at most; or a higher hard limit where the broker is started:"
+        " ulimit -Hn 65536"
     )

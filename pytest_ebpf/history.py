@@ -66,8 +66,8 @@ class History:
         self._calls = calls
         self.urings = Urings(self)
         self.functions = Functions(self)
-        self._learner = Learner(self)
         self.programs = Programs(self)
+        self._learner = Learner(self)
         self.syscalls = Syscalls()
         """Which system calls the next window's setting has recorded."""
         self._clock = clock

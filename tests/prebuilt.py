@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import setup_script
 import table_broker
 from once import made_once
 from tiers import require_command
@@ -77,6 +78,19 @@ def compile_bpf(folder: Path) -> None:
         subprocess.run([*command, *options, str(sources / "probes.bpf.c"), "-o", str(target)], check=True)
 
 
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the objects of all of ``tests/bpf``."""
+    if folder := os.environ.get("COMPILED"):
+        return Path(folder, "objects")
+    return made_once(tmp_path_factory, "objects", compile_objects)
+
+
+def compile_objects(folder: Path) -> None:
+    """Compile ``tests/bpf``, as the product's own programs are."""
+    for source in (TESTS / "bpf").glob("*.bpf.c"):
+        setup_script.loaded().compile_bpf(source, folder / f"{source.stem}.o", folder)
+
+
 def compile_all(folder: Path) -> None:
     """Compile what tests elsewhere find by ``COMPILED``."""
     (folder / "programs").mkdir()
@@ -86,6 +100,8 @@ def compile_all(folder: Path) -> None:
         shutil.copy(object_of(source), folder / "emits")
     (folder / "bpf").mkdir()
     compile_bpf(folder / "bpf")
+    (folder / "objects").mkdir()
+    compile_objects(folder / "objects")
     for path in (TESTS / "kernel").glob("test_*.py"):
         module = importlib.import_module(f"kernel.{path.stem}")
         if hasattr(module, "TABLE"):

@@ -88,7 +88,7 @@ def test_values_of_many_shapes_are_bccs_own(ebpf_trace: Trace) -> None:
         f"BPF_HASH(by_{name}, {NAMES[name]}, u64, 8);\nBPF_HASH(of_{name}, u32, {NAMES[name]}, 8);\n" for name in SHAPES
     )
     program = ebpf_trace.bcc(text + ATTACHED)
-    chance = random.Random(SEED)  # noqa: S311 - no secret
+    chance = random.Random(SEED)
     entries = {}
     for kind in ("by", "of"):
         for name in SHAPES:

@@ -108,7 +108,7 @@ def test_where_several_structures_are_it_is_said_which(ebpf_trace: Trace, bpf: C
         "          one that only local variables have is not described: struct event *anchor; makes it so"
     )
     with pytest.raises(TraceIncomplete) as incompletely:
-        ebpf_trace.events.where(ProgramEvent, output="ring").first.value  # noqa: B018 - it raises
+        ebpf_trace.events.where(ProgramEvent, output="ring").first.value
     assert str(incompletely.value) == f"ring of untold.bpf.o is not known: {caught.value}"
 
     told = ebpf_trace.program(bpf("untold"), types={"ring": "struct opened"})

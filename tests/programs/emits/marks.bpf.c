@@ -23,7 +23,7 @@ struct woken {
 	__u32 pid;
 };
 
-/* A task that is not traced at all is told of here, whoever it is. */
+/* How often one of them ran for a task that is not traced. */
 __u64 untraced;
 
 static __always_inline int tell(__u32 number, const char *by)
@@ -73,10 +73,18 @@ int BPF_KPROBE(on_uprobe_s, int number)
 	return tell(number, "uprobe.s");
 }
 
-SEC("kprobe/__x64_sys_getpriority")
-int BPF_KSYSCALL(on_kprobe, int which, int who)
+/* Attached nowhere, as a test has no such thing. That it loads says that all it calls is there. */
+SEC("perf_event")
+int on_perf_event(struct bpf_perf_event_data *ctx)
 {
-	return tell(who, "kprobe");
+	return tell(0, "perf_event");
+}
+
+/* What the tracer itself does when it is asked a question, it does not tell of. */
+SEC("tracepoint/syscalls/sys_enter_flock")
+int on_flock(struct trace_event_raw_sys_enter *ctx)
+{
+	return tell(ctx->args[0], "flock");
 }
 
 SEC("tp_btf/sched_wakeup_new")

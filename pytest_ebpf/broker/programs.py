@@ -37,23 +37,23 @@ class ProgramHost:
         self._socket: socket.socket | None = None
         self._pidfd = -1
 
-    def connect(self, connection: Connection, *, has_owner: bool) -> socket.socket:
+    def connect(self, connection: Connection, *, for_all: bool) -> socket.socket:
         """Return a socket that leads to the host, the caller's to close.
 
         Args:
             connection: Of the client that will have it.
-            has_owner: Whether this broker is a run's own. Whoever could start one may load what the kernel takes; the
-                clients of an administrator's may not.
+            for_all: Whether it is for others than root: this broker is a run's own, and whoever could start one may
+                load what the kernel takes; or the administrator who started it allows it.
 
         Raises:
             BrokerError: It is not for this client, or the host is gone or does not read.
         """
         if connection.session is None:
             raise BrokerError("this connection has no session for which programs could be loaded")
-        if connection.uid != 0 and not has_owner:
+        if connection.uid != 0 and not for_all:
             raise BrokerError(
                 "programs of your own are for root here, since an administrator runs this broker for all: "
-                "run pytest as root, or without --ebpf-broker"
+                "run pytest as root, or without --ebpf-broker, or have it served with --allow-programs"
             )
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:

@@ -174,7 +174,8 @@ class Server:
 
     def _programs(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
         """Answer with a socket to the process that holds users' programs, which is started for the first of them."""
-        connection.given = self._host.connect(connection, has_owner=self._owner is not None)
+        for_all = self._owner is not None or self._limits.programs
+        connection.given = self._host.connect(connection, for_all=for_all)
         return {}, (connection.given.fileno(),)
 
     def _status(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others

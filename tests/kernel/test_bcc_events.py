@@ -129,9 +129,7 @@ def test_events_stand_in_the_timeline_among_the_traces_own(ebpf_trace: Trace) ->
     )
     child = subprocess.Popen(["true"])
     child.wait()
-    of_child = [
-        event.kind for event in ebpf_trace.events if event.process is not None and event.process.pid == child.pid
-    ]
+    of_child = [event.kind for event in ebpf_trace.events if event.process.pid == child.pid]
     assert (sorted(of_child), of_child[-1]) == (["exec", "exit", "program-event"], "exit")
     (event,) = program.events
     assert event.process is not None

@@ -13,6 +13,7 @@ import calls
 import fixture
 import functions
 import harness
+import headers
 import memory
 import outsider
 import records
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "records": records.main,
     "work": work.main,
     "functions": functions.main,
+    "headers": headers.main,
 }
 
 

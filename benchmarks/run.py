@@ -13,6 +13,7 @@ import calls
 import fixture
 import functions
 import harness
+import headers
 import memory
 import outsider
 import programs_compile
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "functions": functions.main,
     "programs_compile": programs_compile.main,
     "programs_load": programs_load.main,
+    "headers": headers.main,
 }
 
 

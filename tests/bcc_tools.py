@@ -31,7 +31,7 @@ PID = str(os.getpid())
 """Some process."""
 ARGUMENTS = {
     "argdist": ["-C", "p::vfs_read()"],
-    "biolatpcts": ["/dev/vda"],
+    "biolatpcts": [f"/dev/{disk.name}" for disk in sorted(Path("/sys/block").iterdir())[-1:]],
     "dbslower": ["mysql"],
     "dbstat": ["mysql"],
     "deadlock": [PID],
@@ -89,9 +89,14 @@ class Told:
         return bool(self.loaded) and not self.not_loaded and not self.error
 
     @property
+    def compiles(self) -> bool:
+        """Its text, if it got so far as to make one."""
+        return "Failed to compile" not in self.error
+
+    @property
     def attaches(self) -> bool:
-        """And all of them are attached."""
-        return self.loads and self.attached > 0 and not self.not_attached
+        """And they are attached, to what it tries first or falls back to."""
+        return self.loads and self.attached > 0
 
 
 def require() -> None:

@@ -26,6 +26,8 @@ import bcc
 MODE, RESULT, TOOL = sys.argv[1:4]
 ATTACHING = [name for name in dir(bcc.lib) if name.startswith("bpf_attach_")]
 WAITING = ("perf_buffer_poll", "ring_buffer_poll", "kprobe_poll", "trace_fields", "trace_print", "trace_readline")
+KINDS: dict[bytes, int] = {}
+"""What the tool itself loaded its functions as."""
 PREFIXES = {
     b"kprobe__": bcc.BPF.KPROBE,
     b"kretprobe__": bcc.BPF.KPROBE,
@@ -46,7 +48,9 @@ def finish() -> NoReturn:
     for module in filter(lambda each: each.funcs, modules):  # some are compiled only to see whether they can be
         for index in range(bcc.lib.bpf_num_functions(module.module)):
             name = bcc.lib.bpf_function_name(module.module, index)
-            kind = next((kind for prefix, kind in PREFIXES.items() if name.startswith(prefix)), bcc.BPF.KPROBE)
+            # One that the tool would have loaded had it not given up is of the kind of its others.
+            default = KINDS[next(iter(module.funcs))]
+            kind = next((kind for prefix, kind in PREFIXES.items() if name.startswith(prefix)), default)
             if name not in module.funcs:
                 with contextlib.suppress(Exception):  # the call beneath it has told
                     module.load_func(name, kind)
@@ -58,6 +62,7 @@ def finish() -> NoReturn:
 def watched_load(function: Any) -> Any:
     def load(module: Any, kind: int, name: bytes, *rest: Any) -> int:
         descriptor = function(module, kind, name, *rest)
+        KINDS.setdefault(name, kind)
         if descriptor >= 0:
             told["loaded"].append(name.decode())
         else:

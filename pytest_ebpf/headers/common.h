@@ -161,7 +161,8 @@
 #define ERR_PTR(error) ((void *)(long)(error))
 #endif
 
-/* include/linux/kdev_t.h */
+/* include/linux/kdev_t.h; those of the header for programs are of 16-bit numbers */
+#include <uapi/linux/kdev_t.h>
 #undef MAJOR
 #undef MINOR
 #undef MKDEV

@@ -16,6 +16,7 @@ __all__ = ["MODULES", "build_id", "configuration", "version_code"]
 NOTES = Path("/sys/kernel/notes")
 """ELF notes of the kernel's image (kernel/ksysfs.c)."""
 MODULES = Path("/lib/modules") / platform.release()
+BOOT = Path("/boot")
 PROC = Path("/proc")
 _NOTE = struct.Struct("III")
 _NT_GNU_BUILD_ID = 3
@@ -78,7 +79,7 @@ def version_code() -> int:
 
 def configuration() -> dict[str, str]:
     """Return the kernel's ``.config``, where it is; else what every kernel that can trace has in it."""
-    for path in (PROC / "config.gz", Path(f"/boot/config-{platform.release()}"), MODULES / "config"):
+    for path in (PROC / "config.gz", BOOT / f"config-{platform.release()}", MODULES / "config"):
         try:
             data = path.read_bytes()
         except OSError:

@@ -15,7 +15,7 @@ from pytest_ebpf.headers import kernel
 from pytest_ebpf.headers.vmlinux import generator, write_types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["bcc_tree", "kernel_source"]
 
@@ -112,16 +112,16 @@ def _generate(folder: Path) -> None:
     (folder / "page.h").write_text(
         f"#define PAGE_SHIFT {shift}\n#define PAGE_SIZE (1UL << PAGE_SHIFT)\n#define PAGE_MASK (~(PAGE_SIZE - 1))\n"
     )
-    (folder / "autoconf.h").write_text("".join(_configuration()), encoding="utf-8")
+    (folder / "autoconf.h").write_text(macros(kernel.configuration()), encoding="utf-8")
 
 
-def _configuration() -> Iterator[str]:
-    """Yield the macros of the kernel's configuration, as its own build does (scripts/kconfig/confdata.c)."""
-    for name, value in kernel.configuration().items():
-        if value == "m":
-            yield f"#define {name}_MODULE 1\n"
-        else:
-            yield f"#define {name} {'1' if value == 'y' else value}\n"
+def macros(configuration: Mapping[str, str]) -> str:
+    """Return a kernel's configuration as its own build has C see it (``scripts/kconfig/confdata.c``)."""
+    lines = [
+        f"#define {name}_MODULE 1\n" if value == "m" else f"#define {name} {1 if value == 'y' else value}\n"
+        for name, value in configuration.items()
+    ]
+    return "".join(lines)
 
 
 def _skeletons() -> Iterator[tuple[str, str]]:

@@ -49,7 +49,7 @@ def vmlinux_directory() -> Path:
 def generator() -> str:
     """Return what tells our versions apart: what one of them made is not for another."""
     ours = hashlib.sha256(metadata.version("pytest-ebpf").encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.glob("*.*")):
         ours.update(path.read_bytes())
     return ours.hexdigest()[:12]
 

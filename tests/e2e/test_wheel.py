@@ -81,7 +81,8 @@ def test_the_wheel_carries_an_object_for_each_program_and_no_source_of_them(whee
     objects = {name for name in names if name.startswith("pytest_ebpf/objects/")}
     programs = {path.name.removesuffix(".c") for path in (PROJECT / "bpf").glob("*.bpf.c")}
     assert objects == {f"pytest_ebpf/objects/{program}.o" for program in programs}
-    assert not [name for name in names if name.endswith((".c", ".h")) and "/include/" not in name]
+    meant = ("pytest_ebpf/include/", "pytest_ebpf/headers/")
+    assert not [name for name in names if name.endswith((".c", ".h")) and not name.startswith(meant)]
 
 
 def test_the_wheel_carries_the_headers_that_a_users_program_includes_and_what_those_include(wheel: Path) -> None:
@@ -96,6 +97,13 @@ def test_the_wheel_carries_the_headers_that_a_users_program_includes_and_what_th
     }
     inside = {name if "/" in name else f"bpf/{name}" for name in included if not name.startswith("linux/")}
     assert inside <= headers
+
+
+def test_the_wheel_carries_what_a_header_tree_is_made_of(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    parts = {path for path in (PROJECT / "pytest_ebpf/headers").iterdir() if path.suffix in {".h", ".txt"}}
+    assert {path.name for path in parts} >= {"common.h", "kconfig.h", "names.txt"}
+    assert {str(path.relative_to(PROJECT)) for path in parts} <= names
 
 
 def test_the_wheel_carries_every_module_of_the_package_its_types_its_constants_and_its_licences(

@@ -76,10 +76,10 @@ def misplaced(name: str, code: dict[str, bytes]) -> list[str]:
     """What of a structure BCC does not find where BTF says it is."""
     kind = kernel_btf().structure(name)
     stored = bpf_code.stored(code[f"fields__{name}"])
-    wrong = [] if stored[len(kind.fields)] == kind.size else [f"{name}: {stored[len(kind.fields)]} bytes"]
+    wrong = [] if stored.get(len(kind.fields)) == kind.size else [f"its size, of {name}"]
     for index, field in enumerate(kind.fields):
         if not field.bit_size:
-            right = stored[index] == field.offset
+            right = stored.get(index) == field.offset
         else:
             # All of its bits are read, and no other.
             bits = (1 << field.bit_size) - 1

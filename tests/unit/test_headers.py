@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import threading
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from pytest_ebpf import cache
 from pytest_ebpf.errors import Unavailable
-from pytest_ebpf.headers import kernel, vmlinux
+from pytest_ebpf.headers import kernel, tree, vmlinux
 
 
 @pytest.fixture(autouse=True)
@@ -145,3 +146,77 @@ def test_a_kernel_without_types_is_named(
         "  needs   a kernel built with CONFIG_DEBUG_INFO_BTF, and /sys mounted"
     )
     assert list(cache.directory().iterdir()) == []
+
+
+@pytest.fixture
+def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is taken for /proc, with an own process's memory in which there is a vDSO."""
+    folder = tmp_path / "proc"
+    (folder / "self").mkdir(parents=True)
+    (folder / "self/maps").write_text("1000-1100 rw-p 0 00:00 0\n1100-1200 r-xp 0 00:00 0  [vdso]\n")
+    note = bytes.fromhex("060000000400000000000000") + b"Linux\0\0\0" + (0x06123C).to_bytes(4, "little")
+    (folder / "self/mem").write_bytes(bytes(0x1000) + b"\1" * 0x120 + note + bytes(0x200))
+    monkeypatch.setattr(kernel, "PROC", folder)
+    monkeypatch.setattr(kernel, "MODULES", tmp_path / "modules")
+    monkeypatch.setattr(kernel, "BOOT", tmp_path / "boot")
+    return folder
+
+
+def test_the_version_is_that_of_the_kernels_own_code(proc: Path) -> None:
+    assert kernel.version_code() == 0x06123C
+    (proc / "self/maps").write_text("1000-1100 rw-p 0 00:00 0\n")
+    with pytest.raises(Unavailable) as caught:
+        kernel.version_code()
+    assert str(caught.value) == (
+        "pytest-ebpf: the kernel does not tell its version (LINUX_VERSION_CODE)\n"
+        "  needs   its vDSO, which the kernel parameter vdso=0 turns off"
+    )
+
+
+def test_the_configuration_is_where_a_kernel_or_a_distribution_has_it(proc: Path) -> None:
+    text = b'# CONFIG_A is not set\nCONFIG_B=y\nCONFIG_C=m\nCONFIG_D="d"\nCONFIG_HZ=250\n'
+    values = {"CONFIG_B": "y", "CONFIG_C": "m", "CONFIG_D": '"d"', "CONFIG_HZ": "250"}
+    (proc / "config.gz").write_bytes(gzip.compress(text))
+    assert kernel.configuration() == values
+    assert tree.macros(values) == (
+        '#define CONFIG_B 1\n#define CONFIG_C_MODULE 1\n#define CONFIG_D "d"\n#define CONFIG_HZ 250\n'
+    )
+    (proc / "config.gz").unlink()
+    kernel.MODULES.mkdir()
+    (kernel.MODULES / "config").write_bytes(text)
+    assert kernel.configuration() == values
+
+
+@pytest.mark.usefixtures("proc")
+def test_a_kernel_that_does_not_tell_its_configuration_has_what_all_have() -> None:
+    assert kernel.configuration()["CONFIG_BPF_SYSCALL"] == "y"
+
+
+@pytest.mark.parametrize("installed", ["build", "source"])
+@pytest.mark.usefixtures("proc")
+def test_where_headers_are_installed_none_are_made(installed: str) -> None:
+    (kernel.MODULES / installed / "include/linux").mkdir(parents=True)
+    assert tree.kernel_source() is None
+
+
+def test_of_a_header_the_lines_of_the_preprocessor_are_taken_whole() -> None:
+    text = """\
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+#ifndef _LINUX_IT_H
+  #define _LINUX_IT_H
+#include <linux/types.h>
+#include <sys/socket.h>
+/* #define NOT 1
+#define NEITHER 2 */
+#define LONG(x) \\
+\t((x) + \\
+\t 1)
+struct it { int field; };  /* # no line of the preprocessor's */
+# define LAST /* why
+not */ 3
+#endif
+"""
+    assert tree.skeleton(text) == (
+        "#ifndef _LINUX_IT_H\n  #define _LINUX_IT_H\n#include <linux/types.h>\n"
+        "#define LONG(x) \\\n\t((x) + \\\n\t 1)\n# define LAST   3\n#endif\n"
+    )

@@ -274,10 +274,10 @@ class History:
 
     def _apply(self, record: Record) -> None:
         name, fields = record
-        actor = self.life_of((fields["host_pid"], fields["start_ns"]))
         if name == "probe":
             self.functions.take(fields)
             return
+        actor = self.life_of((fields["host_pid"], fields["start_ns"]))
         identity, time_ns = fields["identity"], fields["time_ns"]
         getattr(self, f"_apply_{name}")(actor, fields, identity, time_ns)
         if actor is self.root and name != "fork" and identity["host_tid"] == identity["host_pid"]:

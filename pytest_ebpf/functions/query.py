@@ -109,7 +109,7 @@ class FunctionQuery:
             return Verdict.YES
         raw = item.raw_call
         for spans, verdict in ((self.who.sure, Verdict.YES), (self.who.doubtful, Verdict.UNKNOWN)):
-            if any(span[:2] == raw.process and span.from_ns <= raw.hit.time_ns < span.to_ns for span in spans):
+            if any(span[:2] == raw.process and span.from_ns <= raw.time_ns < span.to_ns for span in spans):
                 return verdict
         return Verdict.NO
 

@@ -42,7 +42,7 @@ class FunctionCalls:
         for index, probe in enumerate(self._probes):
             calls = list(probe.arming.calls())
             for group, raw in calls[self._seen[index] :]:
-                if not is_own(history, history.life_of(raw.process), raw.hit.time_ns):
+                if not is_own(history, history.life_of(raw.process), raw.time_ns):
                     self._waiting.append(FunctionCall(probe.arming.definition, group, raw, self._window))
             self._seen[index] = len(calls)
         done = [call for call in self._waiting if last or call.returned or not call.group.spec.returns]

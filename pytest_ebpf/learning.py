@@ -29,10 +29,10 @@ class Learner:
         """Take in one record."""
         history = self._history
         name, fields = record
-        actor = history.life_of((fields["host_pid"], fields["start_ns"]))
         if name == "probe":
             history.functions.take(fields)
             return
+        actor = history.life_of((fields["host_pid"], fields["start_ns"]))
         if name == "program":
             history.note(name, actor, fields)
             return

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from model_stream import World
 
 from pytest_ebpf._values import Verdict
+from pytest_ebpf.engine.records import ProbeHead
 from pytest_ebpf.functions.definition import Definition, Group, Identity
-from pytest_ebpf.probes.spec import Piece, Place, ProbeHit, Spec
+from pytest_ebpf.probes.spec import Filter, Op, Piece, Place, ProbeHit, Spec
 from pytest_ebpf.probes.types import Array, Character, Field, Integer, Structure, pointer
 from pytest_ebpf.probes.values import Structured
 
@@ -57,6 +58,13 @@ class _Record(dict[str, Any]):
 
     told: ProbeHit
 
+    def head(self) -> ProbeHead:
+        hit = self.told
+        own = (self["window"], self["host_pid"], self["start_ns"])
+        return ProbeHead(
+            hit.spec, hit.place, hit.host_tid, hit.time_ns, hit.entered_ns, *own, hit.is_return, hit.no_frame
+        )
+
     def hit(self) -> ProbeHit:
         return self.told
 
@@ -86,7 +94,10 @@ class FunctionWorld(World):
     def define(self, wanted: Wanted) -> Definition:
         self.defined.append(wanted)
         spec = Spec(
-            returns=wanted.returns is not None or self.result is not None, every=wanted.every, cap=wanted.limit or 0
+            filters=(Filter(0, Op.NOT_EQUAL, 0),) if wanted.where else (),
+            returns=wanted.returns is not None or self.result is not None,
+            every=wanted.every,
+            cap=wanted.limit or 0,
         )
         group = Group(
             plan=Plan(spec, self.types),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from pytest_ebpf.engine.layout import layouts
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_ebpf.engine.layout import StructLayout
-    from pytest_ebpf.probes.spec import ProbeHit
+    from pytest_ebpf.probes.spec import Piece, ProbeHit
 
 __all__ = ["Decoder", "Fields", "ProbeFields", "path_of_names"]
 
@@ -93,6 +94,21 @@ class RecordFields(Fields):
         return len(self._layout) + 1 + len(self.texts)
 
 
+class ProbeHead(NamedTuple):
+    """What tells which call a probe's record is of."""
+
+    spec: int
+    place: int
+    host_tid: int
+    time_ns: int
+    entered_ns: int
+    window: int
+    host_pid: int
+    start_ns: int
+    is_return: bool
+    no_frame: bool
+
+
 class ProbeFields(Fields):
     """A probe's record and its pieces."""
 
@@ -102,6 +118,10 @@ class ProbeFields(Fields):
         """Take the bytes of the record, with all that follows it."""
         super().__init__(data, layout.outer)
         self._pieces = pieces
+
+    def head(self) -> ProbeHead:
+        """Return what tells which call it is of: all that most calls are ever asked for."""
+        return self._pieces.head(self._data)
 
     def hit(self) -> ProbeHit:
         """Return what the probe's own side knows it by."""
@@ -141,6 +161,10 @@ class _Pieces:
         self._outer = operator.itemgetter(
             *map(outer.index, ("spec", "place", "host_tid", "time_ns", "entered_ns", "ip", "sp", "flags", "length"))
         )
+        self._head = operator.itemgetter(
+            *map(outer.index, ("spec", "place", "host_tid", "time_ns", "entered_ns", "window", "host_pid", "start_ns")),
+            outer.index("flags"),
+        )
         self._size = piece.size
         self._unpacker = piece.unpacker
         self._pick = operator.itemgetter(
@@ -151,9 +175,13 @@ class _Pieces:
             enums["probe_flag"][f"PROBE_{name}"] for name in ("RETURN", "CUT", "NO_FRAME")
         )
 
-    def hit(self, data: bytes) -> ProbeHit:
-        from pytest_ebpf.probes.spec import Piece, ProbeHit  # noqa: PLC0415 - most runs have no probes
+    def head(self, data: bytes) -> ProbeHead:
+        spec, place, tid, time_ns, entered_ns, window, pid, start_ns, bits = self._head(self._record.unpack_from(data))
+        back, no_frame = bool(bits & self._return), bool(bits & self._no_frame)
+        return ProbeHead(spec, place, tid, time_ns, entered_ns, window, pid, start_ns, back, no_frame)
 
+    def hit(self, data: bytes) -> ProbeHit:
+        make_piece, make_hit = _classes()
         spec, place, host_tid, time_ns, entered_ns, ip, sp, bits, size = self._outer(self._record.unpack_from(data))
         pieces, stack = {}, b""
         at = self._start
@@ -164,24 +192,25 @@ class _Pieces:
             if fetch == _STACK:
                 stack = data[at : at + length]
             else:
-                pieces[fetch] = Piece(
-                    data[at : at + length], address, bool(flags & self._cut), bool(flags & self._unreadable), step
-                )
+                cut, unreadable = flags & self._cut != 0, flags & self._unreadable != 0
+                pieces[fetch] = make_piece(data[at : at + length], address, cut, unreadable, step)
             at += (length + 7) // 8 * 8
-        return ProbeHit(
-            spec=spec,
-            place=place,
-            host_tid=host_tid,
-            time_ns=time_ns,
-            entered_ns=entered_ns,
-            ip=ip,
-            sp=sp,
-            is_return=bool(bits & self._return),
-            no_frame=bool(bits & self._no_frame),
-            cut=bool(bits & self._pieces_cut),
-            pieces=pieces,
-            stack=struct.unpack(f"<{len(stack) // 8}Q", stack),
+        return make_hit(
+            *(spec, place, host_tid, time_ns, entered_ns, ip, sp),
+            bits & self._return != 0,
+            bits & self._no_frame != 0,
+            bits & self._pieces_cut != 0,
+            pieces,
+            struct.unpack(f"<{len(stack) // 8}Q", stack) if stack else (),
         )
+
+
+@functools.cache
+def _classes() -> tuple[type[Piece], type[ProbeHit]]:
+    """Import them when a probe tells something: most runs have none."""
+    from pytest_ebpf.probes.spec import Piece, ProbeHit  # noqa: PLC0415 - see above
+
+    return Piece, ProbeHit
 
 
 _STACK = 254

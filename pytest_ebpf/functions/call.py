@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf._values import Cut, Gap
+from pytest_ebpf._values import Cut, Gap, Verdict
 from pytest_ebpf.errors import TraceIncomplete
 from pytest_ebpf.functions.definition import CALLER
 from pytest_ebpf.probes.values import Unreadable
 from pytest_ebpf.quiet import quiet
 
 if TYPE_CHECKING:
-    from pytest_ebpf._values import Verdict
     from pytest_ebpf.functions.definition import Definition, Group
     from pytest_ebpf.functions.python_frames import PythonFrame
     from pytest_ebpf.functions.stacks import Frame
@@ -118,7 +117,7 @@ class FunctionCall:
     @property
     def no_return(self) -> Gap | None:
         """Why nothing is known of its return; None: it is known. For this package's own."""
-        if self.raw_call.back is not None:
+        if self.raw_call.returned:
             return None
         if not self.group.spec.returns:
             return _NOT_ASKED
@@ -174,7 +173,7 @@ class FunctionCall:
     @property
     def function(self) -> str:
         """Which function: its name."""
-        return self.group.functions[self.raw_call.hit.place]
+        return self.group.functions[self.raw_call.place]
 
     @property
     def result(self) -> Any:
@@ -183,14 +182,14 @@ class FunctionCall:
         Raises:
             TraceIncomplete: It is not known, or not whole.
         """
-        if self.raw_call.back is None and not self.raw_call.hit.no_frame:
+        if not self.raw_call.returned and not self.raw_call.hit.no_frame:
             return None
         return _whole(self.raw_result(), f"the result of {self.function}()")
 
     @property
     def returned(self) -> bool:
         """Whether it was seen to return."""
-        return self.raw_call.back is not None
+        return self.raw_call.returned
 
     @property
     def duration(self) -> float | None:
@@ -209,12 +208,12 @@ class FunctionCall:
     @property
     def passed(self) -> Verdict:
         """Whether it is one that ``where=`` asks for. For this package's own."""
-        return self.group.plan.passed(self.raw_call.hit)
+        return self.group.plan.passed(self.raw_call.hit) if self.group.spec.filters else Verdict.YES
 
     @property
     def host_tid(self) -> int:
         """The thread that made it, in the initial pid namespace."""
-        return self.raw_call.hit.host_tid
+        return self.raw_call.host_tid
 
     @property
     def tid(self) -> int | None:
@@ -224,7 +223,7 @@ class FunctionCall:
     @property
     def time_ns(self) -> int:
         """When it was entered (CLOCK_MONOTONIC)."""
-        return self.raw_call.hit.time_ns
+        return self.raw_call.time_ns
 
     @property
     def told_ns(self) -> int:

@@ -133,13 +133,13 @@ def _events(armings: Sequence[Arming]) -> Iterator[tuple[Thread, _Event]]:
         # From when the last of them was switched on: before, a part was told.
         since_ns = max(each.since_ns for each in armings if each.window is arming.window)
         for group, raw in arming.calls():
-            if id(raw) in met or raw.hit.time_ns < since_ns:
+            if id(raw) in met or raw.time_ns < since_ns:
                 continue
             met.add(id(raw))
             call = FunctionCall(arming.definition, group, raw, arming.window)
             file, name, line = (_seen(call.raw(value)) for value in _VALUES)
             frame = PythonFrame(_text(name), _text(file), line if isinstance(line, int) else 0)
-            yield (raw.process, raw.hit.host_tid), _Event(raw.hit.time_ns, call.function, frame)
+            yield (raw.process, raw.host_tid), _Event(raw.time_ns, call.function, frame)
 
 
 def _seen(value: Any) -> Any:

@@ -94,7 +94,7 @@ class FunctionQuery:
     def judge_process(self, item: FunctionCall) -> Verdict:
         """Tell whether a call is of the processes that are asked for."""
         raw = item.raw_call
-        return self._conditions.judge_who(raw.process, raw.hit.time_ns)
+        return self._conditions.judge_who(raw.process, raw.time_ns)
 
     def explain(self, item: FunctionCall) -> Explanation:
         """Tell by what a call differs."""

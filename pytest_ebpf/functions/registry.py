@@ -129,13 +129,14 @@ class Functions:
         if self.store.taken:
             self.store.forget(floor)
 
-    def take(self, fields: Any) -> None:
-        """Take in a record (`pytest_ebpf.engine.records.ProbeFields`)."""
-        hit = fields.hit()
-        attached = self._by_id.get(hit.spec)
+    def take(self, told: Any) -> None:
+        """Take in a record (`pytest_ebpf.functions.store.Told`)."""
+        head = told.head()
+        self._history.life_of((head.host_pid, head.start_ns))
+        attached = self._by_id.get(head.spec)
         if attached is None:
             return  # of a probe that another session of this very process holds
-        self.store.take(hit, fields["window"], (fields["host_pid"], fields["start_ns"]), returns=attached.returns)
+        self.store.take(told, head, returns=attached.returns)
 
     def of(self, window: Window) -> list[Arming]:
         """Return the probes that were on in a window, or in a part of it."""

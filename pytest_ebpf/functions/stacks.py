@@ -64,7 +64,7 @@ def _kernel_knows(call: FunctionCall) -> bool:
     ``is_uprobe_at_func_entry()``, arch/x86/events/core.c.
     """
     try:
-        start = Binary.open(call.definition.path).elf.bytes_at(call.group.places[call.raw_call.hit.place].offset, 4)
+        start = Binary.open(call.definition.path).elf.bytes_at(call.group.places[call.raw_call.place].offset, 4)
     except UsageError:
         return True
     return start[:1] == b"\x55" or start == b"\xf3\x0f\x1e\xfa"

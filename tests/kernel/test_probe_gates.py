@@ -180,6 +180,11 @@ def test_a_child_that_is_forked_later_is_told_too(probes: Probing, probed: str) 
     records = probes.records()
     assert [number(record.hit(), 0, 4) for record in records] == [record["host_pid"] for record in records]
     assert len({record["host_pid"] for record in records}) == 4
+    for record in records:
+        head, hit = record.head(), record.hit()
+        assert head[:5] == (hit.spec, hit.place, hit.host_tid, hit.time_ns, hit.entered_ns)
+        assert head[5:8] == tuple(record[name] for name in ("window", "host_pid", "start_ns"))
+        assert head[8:] == (hit.is_return, hit.no_frame)
     assert [number(record.hit(), 1, 4) for record in records] == [0, 0, 1, 1, 2, 2]
 
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import table_broker
 from once import made_once
+from tiers import require_command
+
+from pytest_ebpf.user_programs.compiling import object_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +41,14 @@ def kernel_programs(module: str, table: Mapping[int, CallSpec], folder: Path) ->
     if compiled := os.environ.get("COMPILED"):
         return Path(compiled, module, "tracing.bpf.o")
     return table_broker.compiled(folder, table)
+
+
+def emitting(name: str) -> Path:
+    """One of ``tests/programs/emits``: its text, or its object where it was compiled before."""
+    if folder := os.environ.get("COMPILED"):
+        return Path(folder, "emits", f"{name}.bpf.o")
+    require_command("clang")
+    return TESTS / "programs" / "emits" / f"{name}.bpf.c"
 
 
 def compile_programs(folder: Path) -> None:
@@ -69,6 +81,9 @@ def compile_all(folder: Path) -> None:
     """Compile what tests elsewhere find by ``COMPILED``."""
     (folder / "programs").mkdir()
     compile_programs(folder / "programs")
+    (folder / "emits").mkdir()
+    for source in (TESTS / "programs" / "emits").glob("*.bpf.c"):
+        shutil.copy(object_of(source), folder / "emits")
     (folder / "bpf").mkdir()
     compile_bpf(folder / "bpf")
     for path in (TESTS / "kernel").glob("test_*.py"):

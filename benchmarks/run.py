@@ -16,6 +16,7 @@ import harness
 import memory
 import outsider
 import programs_compile
+import programs_load
 import records
 import spawn
 import startup
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "work": work.main,
     "functions": functions.main,
     "programs_compile": programs_compile.main,
+    "programs_load": programs_load.main,
 }
 
 

@@ -69,13 +69,16 @@ def bpf_objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compile_bpf(folder: Path) -> None:
     """Compile ``tests/programs/bpf``, and one of them in ways that will not do."""
     sources = TESTS / "programs" / "bpf"
-    command = ["clang", "-O2", "-mcpu=v3", "-Wall", "-Werror", f"-I/usr/include/{platform.machine()}-linux-gnu", "-c"]
+    machine = platform.machine()
+    target = {"x86_64": "x86", "aarch64": "arm64"}.get(machine, machine)
+    command = ["clang", "-O2", "-mcpu=v3", "-Wall", "-Werror", f"-D__TARGET_ARCH_{target}"]
+    command += [f"-I/usr/include/{machine}-linux-gnu", "-c"]
     for source in sources.glob("*.bpf.c"):
-        target = folder / source.with_suffix(".o").name
-        subprocess.run([*command, "-target", "bpf", "-g", str(source), "-o", str(target)], check=True)
+        made = str(folder / source.with_suffix(".o").name)
+        subprocess.run([*command, "-target", "bpf", "-g", str(source), "-o", made], check=True)
     for name, options in (("untyped", ["-target", "bpf"]), ("big_endian", ["-target", "bpfeb", "-g"])):
-        target = folder / f"{name}.bpf.o"
-        subprocess.run([*command, *options, str(sources / "probes.bpf.c"), "-o", str(target)], check=True)
+        made = str(folder / f"{name}.bpf.o")
+        subprocess.run([*command, *options, str(sources / "probes.bpf.c"), "-o", made], check=True)
 
 
 def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:

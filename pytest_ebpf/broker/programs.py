@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 from typing import TYPE_CHECKING
 
 from pytest_ebpf.broker import protocol
 from pytest_ebpf.errors import BrokerError
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from pytest_ebpf.broker.connection import Connection
@@ -56,24 +56,29 @@ class ProgramHost:
                 "run pytest as root, or without --ebpf-broker, or have it served with --allow-programs"
             )
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            try:
+        try:
+            with theirs:
                 self._send(connection.session.id, theirs.fileno())
-            except OSError as error:
-                ours.close()
-                raise BrokerError(f"the process that holds programs does not answer: {error.strerror}") from error
+        except OSError as error:
+            ours.close()
+            raise BrokerError(f"the process that holds programs does not answer: {error.strerror}") from error
+        except BaseException:
+            ours.close()
+            raise
         return ours
 
     def _send(self, session: int, descriptor: int) -> None:
         message = {"session": session}
         try:
             protocol.send(self._socket or self._start(), message, [descriptor])
-        except BrokenPipeError:  # it has ended just now
+        except ConnectionError:  # it has ended just now
             self.close()
             protocol.send(self._start(), message, [descriptor])
 
     def _start(self) -> socket.socket:
-        from pytest_ebpf.broker import start  # noqa: PLC0415 - most runs have no programs
+        import subprocess  # noqa: PLC0415 - most runs have no programs
+
+        from pytest_ebpf.broker import start  # noqa: PLC0415 - likewise
 
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         given = {"broker": theirs.fileno(), **self._engine.shared_maps()}

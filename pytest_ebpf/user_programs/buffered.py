@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Buffered"]
 
+_ENDING_NS = 1_000_000_000
+"""In which a process may still tell of its end after we did: its pid is another's only after thousands of births."""
 _INITIAL = 0xEFFFFFFC
 """Inode of the initial pid namespace (``PROC_PID_INIT_INO``, ``linux/proc_ns.h``)."""
 
@@ -137,5 +139,7 @@ class Buffered:
 
 def _life_at(lives: list[Life], time_ns: int) -> Life | None:
     """Return the process that lived at a time; its pid can have been another's before and after."""
-    born = [life for life in lives if life.key[1] <= time_ns]
-    return max(born, key=lambda life: life.key[1], default=None)
+    born = max((life for life in lives if life.key[1] <= time_ns), key=lambda life: life.key[1], default=None)
+    if born is None or born.exit is None or time_ns < born.exit["time_ns"] + _ENDING_NS:
+        return born
+    return None

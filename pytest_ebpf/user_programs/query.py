@@ -66,8 +66,9 @@ class _Criterion(NamedTuple):
             return Verdict.NO
         if not self.judges:
             return compare_value(self.expected, value)
+        # Two structures can have one name, and this one be the other: what it has is compared as it is.
         judge = self.judges.get(id(event.type))
-        return Verdict.NO if judge is None else judge(value)
+        return compare_value(self.expected, value) if judge is None else judge(value)
 
 
 class ProgramQuery:

@@ -60,3 +60,36 @@ def test_events_of_workers_are_not_mixed(own_broker: Suite) -> None:
     own_broker.file("test_it.py", TOGETHER)
     own_broker.run("-n4").assert_outcomes(passed=4)
     assert not own_broker.run_directories()
+
+
+FAILING = """
+import os
+import pytest
+
+OTHERS = ("on_raw_tp", "on_tp_btf", "on_uprobe", "on_uprobe_s", "on_perf_event", "on_flock", "on_wakeup")
+
+def test_fails(ebpf_trace):
+    probe = ebpf_trace.program("marks.bpf.c", attach=dict.fromkeys(OTHERS))
+    for number in range(250):
+        with pytest.raises(ProcessLookupError):
+            os.getpriority(os.PRIO_PROCESS, (1 << 24) + number)
+    assert len(probe.events) == 7
+"""
+
+
+def rows(result: pytest.RunResult) -> list[str]:
+    return [line for line in result.outlines if line.startswith("+") and ": marked {number=" in line]
+
+
+def test_the_report_of_a_failing_test_shows_the_first_events_of_its_programs(own_broker: Suite) -> None:
+    require_command("clang")
+    shutil.copy(EMITS / "marks.bpf.c", own_broker.path)
+    own_broker.file("test_it.py", FAILING)
+    result = own_broker.run("-n0", "--tb=short")
+    result.assert_outcomes(failed=1)
+    shown = rows(result)
+    assert len(shown) == 200
+    assert "marks.bpf.c: marked {number=16777216, tgid=" in shown[0]
+    assert 'by="tracepoint"}' in shown[0]
+    assert "… and 50 more: pytest -vv shows them" in result.outlines
+    assert len(rows(own_broker.run("-n0", "--tb=short", "-vv"))) == 250

@@ -125,7 +125,7 @@ def run(tool: str, mode: str) -> Told:
         result = Path(folder, "result")
         witness = [PYTHON, str(WITNESS), mode, str(result), str(path_of(tool)), *ARGUMENTS.get(tool, ())]
         done = subprocess.run(
-            ["timeout", "200", "unshare", "--mount", "sh", "-c", f'{MOUNT[mode]} && exec "$@"', "sh", *witness],
+            ["timeout", "600", "unshare", "--mount", "sh", "-c", f'{MOUNT[mode]} && exec "$@"', "sh", *witness],
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TERM": "dumb"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+import platform
 import re
 import shutil
-import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,8 @@ __all__ = ["bcc_tree", "kernel_source"]
 INCLUDE = Path("/usr/include")
 """Where the headers of the kernel's interface to programs are installed (``linux-libc-dev``)."""
 HERE = Path(__file__).parent
-_OWN = ("common.h", "functions.h", "kconfig.h", "net.h")
+_OWN = {"common.h": "common.h", "functions.h": "functions.h", "kconfig.h": "linux/kconfig.h", "net.h": "net.h"}
+"""Where each of our own is in the tree."""
 _OF_THE_NETWORK = re.compile(
     r"net/|linux/(tcp|udp|ip|ipv6|icmpv6|inetdevice|netdevice|skbuff|mroute\w*|netfilter\w*|sock_diag|inet_diag).*"
 )
@@ -67,16 +68,14 @@ def _write(folder: Path) -> None:
     include = folder / "include"
     (include / "linux").mkdir(parents=True)
     write_types(include / "vmlinux.h", _HEAD, _TAIL, filled=True)
-    for name in _OWN:
-        shutil.copyfile(HERE / name, include / name)
+    for name, place in _OWN.items():
+        shutil.copyfile(HERE / name, include / place)
     _generate(include / "generated")
     for name, text in _skeletons():
         path = include / "uapi" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     _forward(include)
-    (include / "linux/kconfig.h").unlink()
-    (include / "kconfig.h").rename(include / "linux/kconfig.h")
 
 
 def _forward(include: Path) -> None:
@@ -91,13 +90,12 @@ def _forward(include: Path) -> None:
             continue
         name = f"{folder}{word}.h"
         stands_for_it = "net.h" if _OF_THE_NETWORK.match(name) else "common.h"
-        if folder.startswith("uapi/"):
-            if not (include / name).exists():
-                os.link(include / "empty.h", include / name)
-        elif f"{word}.h" in of_programs:
+        if (include / name).exists():
+            continue
+        if f"{word}.h" in of_programs:
             (include / name).write_text(f"#include <{stands_for_it}>\n#include <uapi/{name}>\n")
         else:
-            os.link(include / stands_for_it, include / name)
+            os.link(include / ("empty.h" if folder.startswith("uapi/") else stands_for_it), include / name)
 
 
 def _generate(folder: Path) -> None:
@@ -126,8 +124,9 @@ def macros(configuration: Mapping[str, str]) -> str:
 
 def _skeletons() -> Iterator[tuple[str, str]]:
     """Yield the installed headers for programs with nothing left but what the preprocessor reads."""
-    multiarch = INCLUDE / (sysconfig.get_config_var("MULTIARCH") or "")
-    for base, top in ((INCLUDE, "linux"), (INCLUDE, "asm-generic"), (multiarch, "asm")):
+    # Debian has those of one architecture in a folder of their own.
+    debian = INCLUDE / f"{platform.machine()}-linux-gnu"
+    for base, top in ((INCLUDE, "linux"), (INCLUDE, "asm-generic"), (INCLUDE, "asm"), (debian, "asm")):
         for path in sorted((base / top).rglob("*.h")):
             name = str(path.relative_to(base))
             if name != "linux/version.h":

@@ -17,6 +17,7 @@ import memory
 import outsider
 import programs_bcc
 import programs_compile
+import programs_load
 import records
 import spawn
 import startup
@@ -35,6 +36,7 @@ BENCHMARKS = {
     "work": work.main,
     "functions": functions.main,
     "programs_compile": programs_compile.main,
+    "programs_load": programs_load.main,
     "programs_bcc": programs_bcc.main,
 }
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import table_broker
 from once import made_once
+from tiers import require_command
+
+from pytest_ebpf.user_programs.compiling import object_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +43,14 @@ def kernel_programs(module: str, table: Mapping[int, CallSpec], folder: Path) ->
     return table_broker.compiled(folder, table)
 
 
+def emitting(name: str) -> Path:
+    """One of ``tests/programs/emits``: its text, or its object where it was compiled before."""
+    if folder := os.environ.get("COMPILED"):
+        return Path(folder, "emits", f"{name}.bpf.o")
+    require_command("clang")
+    return TESTS / "programs" / "emits" / f"{name}.bpf.c"
+
+
 def compile_programs(folder: Path) -> None:
     """Compile ``tests/programs``."""
     for source in (TESTS / "programs").glob("*.c"):
@@ -56,19 +68,25 @@ def bpf_objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compile_bpf(folder: Path) -> None:
     """Compile ``tests/programs/bpf``, and one of them in ways that will not do."""
     sources = TESTS / "programs" / "bpf"
-    command = ["clang", "-O2", "-mcpu=v3", "-Wall", "-Werror", f"-I/usr/include/{platform.machine()}-linux-gnu", "-c"]
+    machine = platform.machine()
+    target = {"x86_64": "x86", "aarch64": "arm64"}.get(machine, machine)
+    command = ["clang", "-O2", "-mcpu=v3", "-Wall", "-Werror", f"-D__TARGET_ARCH_{target}"]
+    command += [f"-I/usr/include/{machine}-linux-gnu", "-c"]
     for source in sources.glob("*.bpf.c"):
-        target = folder / source.with_suffix(".o").name
-        subprocess.run([*command, "-target", "bpf", "-g", str(source), "-o", str(target)], check=True)
+        made = str(folder / source.with_suffix(".o").name)
+        subprocess.run([*command, "-target", "bpf", "-g", str(source), "-o", made], check=True)
     for name, options in (("untyped", ["-target", "bpf"]), ("big_endian", ["-target", "bpfeb", "-g"])):
-        target = folder / f"{name}.bpf.o"
-        subprocess.run([*command, *options, str(sources / "probes.bpf.c"), "-o", str(target)], check=True)
+        made = str(folder / f"{name}.bpf.o")
+        subprocess.run([*command, *options, str(sources / "probes.bpf.c"), "-o", made], check=True)
 
 
 def compile_all(folder: Path) -> None:
     """Compile what tests elsewhere find by ``COMPILED``."""
     (folder / "programs").mkdir()
     compile_programs(folder / "programs")
+    (folder / "emits").mkdir()
+    for source in (TESTS / "programs" / "emits").glob("*.bpf.c"):
+        shutil.copy(object_of(source), folder / "emits")
     (folder / "bpf").mkdir()
     compile_bpf(folder / "bpf")
     for path in (TESTS / "kernel").glob("test_*.py"):

@@ -49,7 +49,9 @@ class ObjectInstance(Instance):
         self._object = Object((self._ffi, self._lib))
         self._links: list[Callable[[], object]] = []
         self._data = request.packet.payload
-        self._log = self._ffi.new("char[]", _LOG_SIZE)
+        # Of memory that nobody touches none is taken: clearing it would cost more than all else here.
+        self._log: Any = self._ffi.new_allocator(should_clear_after_alloc=False)("char[]", _LOG_SIZE)
+        self._log[0] = b"\0"
         try:
             self._open(request.packet.body)
             self._prepare(request)
@@ -59,6 +61,7 @@ class ObjectInstance(Instance):
         except BaseException:
             self.close()
             raise
+        self._log, self._data = None, b""
         self.description = {"attached": len(self._links)}
 
     # --- opening and loading ---

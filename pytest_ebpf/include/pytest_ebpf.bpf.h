@@ -23,7 +23,7 @@
  *	char LICENSE[] SEC("license") = "GPL";
  *
  * It works in all programs that trace: kprobe, uprobe (sleepable ones too), tracepoint,
- * raw_tp, tp_btf, fentry, perf_event, iter, lsm; kernel 5.15 and later. The kernel lets
+ * raw_tp, tp_btf, fentry, fexit, perf_event; kernel 5.15 and later. The kernel lets
  * only programs with a licence that is compatible with the GPL call the helpers that are
  * used here: yours must say so, as above. This header may be used under either licence
  * in its first line.

@@ -115,7 +115,9 @@ def _put(data: bytearray, field: Field, item: Any, what: str) -> None:
         data[field.offset : field.offset + len(part)] = part
         return
     width = -(-(field.bit_offset + field.bit_size) // 8)
-    if not isinstance(item, int) or not -(1 << field.bit_size - 1) <= item < 1 << field.bit_size:
+    signed = bool(getattr(field.type, "signed", False))
+    low, high = (-(1 << field.bit_size - 1) if signed else 0), 1 << field.bit_size - signed
+    if not isinstance(item, int) or not low <= item < high:
         raise UsageError(f"{what} has {field.bit_size} bits, which {item!r} does not fit in")
     mask = (1 << field.bit_size) - 1
     whole = int.from_bytes(data[field.offset : field.offset + width], "little")

@@ -25,25 +25,23 @@ class Host:
     """A connection to the host."""
 
     def __init__(self, connection: socket.socket, last_words: Callable[[], str]) -> None:
-        """Take over a connected socket, and say hello.
+        """Take over a connected socket, and wait for nothing: the host may be about to start.
 
         Args:
             connection: To the host.
             last_words: Returns the end of its log.
-
-        Raises:
-            BrokerDied: It is gone.
         """
         self._socket = connection
         self._socket.settimeout(_TIMEOUT)
         self._last_words = last_words
         self._pid = os.getpid()
         self._over: BrokerError | None = None
-        answer = self.ask("hello")
-        (self.waker,) = answer.descriptors
-        """An eventfd that is readable when there are new events."""
-        self.pid_namespace = int(answer.body["pid_namespace"])
-        """Inode of the pid namespace whose pids the host tells."""
+        self.waker = -1
+        """An eventfd that is readable when there are new events, once anything was answered."""
+        self.pid_namespace = 0
+        """Inode of the pid namespace whose pids the host tells, likewise."""
+        with contextlib.suppress(OSError):  # it is heard at the first question
+            messages.send(self._socket, Packet({"op": "hello"}))
 
     def ask(self, request: str, payload: bytes = b"", descriptors: Sequence[int] = (), /, **body: Any) -> Packet:
         """Ask for something, and wait for the answer.
@@ -66,6 +64,9 @@ class Host:
                 " ask there"
             )
         try:
+            if self.waker < 0:
+                hello = messages.receive(self._socket)
+                (self.waker,), self.pid_namespace = hello.descriptors, int(hello.body["pid_namespace"])
             messages.send(self._socket, Packet({"op": request, **body}, payload, descriptors))
             answer = messages.receive(self._socket)
         except (protocol.Closed, OSError, protocol.Malformed) as error:
@@ -92,7 +93,8 @@ class Host:
         """Let go of all programs; safe to call again."""
         if self._socket.fileno() >= 0:
             self._socket.close()
-            os.close(self.waker)
+            if self.waker >= 0:
+                os.close(self.waker)
 
 
 class Hosted:

@@ -27,7 +27,8 @@ _SAID = 12
 
 
 def load_object(history: History, asked: ObjectRequest, window: Window) -> Program:
-    """Load and attach an object; see `UserPrograms.object`."""
+    """Load and attach an object; see `Programs.load_object`."""
+    host = history.session.host()  # first: if it has to be started, it does so while the text is compiled
     path, shown = object_of(asked.path, asked.defines, apart=history.session.apart), asked.path.name
     try:
         data = path.read_bytes()
@@ -39,7 +40,6 @@ def load_object(history: History, asked: ObjectRequest, window: Window) -> Progr
     ]
     _check_names(asked.attach, types.programs(), shown)
     with placed({**types.places(), **asked.attach}) as places:
-        host = history.session.host()
         body = {"name": shown.partition(".")[0], "attach": places.by_program, "variables": variables}
         body["records"] = types.record_sizes()
         try:

@@ -44,12 +44,15 @@ def test_every_test_on_a_page_passes_as_it_stands(page: Path, tmp_path: Path) ->
     codes = _tests_of(page.read_text())
     if os.geteuid() != 0:
         # Under an administrator's broker what the kernel shows is for root.
-        codes = [code for code in codes if not re.search(r"ebpf_trace\.(tracepoint|bcc)\(", code)]
+        # And so are programs of one's own.
+        codes = [code for code in codes if not re.search(r"ebpf_trace\.(tracepoint|program|bcc)\(", code)]
     if "ebpf_trace.bcc(" in "".join(codes):
         require_bcc()
     require_command(
         *(command for command in ("bwrap", "gcc", "gzip", "tar", "unshare") if f'"{command}' in "".join(codes))
     )
+    if ".bpf.c" in "".join(codes):
+        require_command("clang")
     for number, code in enumerate(codes):
         (tmp_path / f"test_{page.stem}_{number}.py").write_text(code)
     expected = sum(len(re.findall(r"^def test_", code, re.MULTILINE)) for code in codes)

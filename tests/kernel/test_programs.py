@@ -245,6 +245,16 @@ def test_a_section_names_a_file_as_the_test_sees_it(
     assert program.variables["entries"] > 0
 
 
+def test_static_probes_are_attached_where_section_and_test_say(ebpf_trace: Trace, bpf: Callable[[str], str]) -> None:
+    if b"gc__start" not in Path("/usr/bin/python3").read_bytes():
+        pytest.skip("needs a python3 with static probes, as Debian's")
+    program = ebpf_trace.program(bpf("usdt"), attach={"on_end": "usdt:/usr/bin/python3:python:gc__done"})
+    subprocess.run(["/usr/bin/python3", "-I", "-S", "-c", "import gc; gc.collect(1)"], check=True)
+    assert program.variables["starts"] >= 1
+    assert program.variables["ends"] >= 1
+    assert program.variables["generation"] in {0, 1, 2}
+
+
 def test_a_program_that_needs_no_place_is_not_attached(ebpf_trace: Trace, bpf: Callable[[str], str]) -> None:
     program = ebpf_trace.program(bpf("probes"), attach={"on_entry": None, "on_return": None, "on_exec": None})
     run_true()

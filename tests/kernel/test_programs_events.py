@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -13,6 +14,10 @@ import pytest
 from tiers import require_root
 
 from pytest_ebpf import ProgramEvent, Trace, TraceIncomplete, UsageError
+from pytest_ebpf.host import instance
+from pytest_ebpf.host.loading import ObjectInstance
+from pytest_ebpf.host.messages import Packet
+from pytest_ebpf.host.outputs import Outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,9 +198,10 @@ def test_a_test_waits_for_an_event(ebpf_trace: Trace, bpf: Callable[[str], str])
 
 
 def test_a_test_waits_for_a_ring_that_nobody_is_woken_for(ebpf_trace: Trace, bpf: Callable[[str], str]) -> None:
-    program = ebpf_trace.program(bpf("typed"))
-    process = subprocess.Popen(["sh", "-c", "sleep 0.3; exec true"])
+    program = ebpf_trace.program(bpf("typed"), variables={"ring_only": 1})
+    process = subprocess.Popen(["sh", "-c", "sleep 0.3; exec sleep 30"])
     ebpf_trace.wait_for(lambda _: len(program.events.where("ring", pid=process.pid)) == 2)
+    process.kill()
     process.wait()
 
 
@@ -277,14 +283,31 @@ def test_what_a_perf_buffer_lost_is_counted(ebpf_trace: Trace, bpf: Callable[[st
 
 
 def test_a_ring_that_nobody_is_woken_for_is_emptied_all_the_same(ebpf_trace: Trace, bpf: Callable[[str], str]) -> None:
-    program = ebpf_trace.program(bpf("typed"))
+    program = ebpf_trace.program(bpf("typed"), variables={"ring_only": 1})
     pids = []
-    for _ in range(6):  # in all more than the ring has
+    for _ in range(8):  # in all more than the ring has
         pids += [run() for _ in range(40)]
         time.sleep(0.15)
+    assert program["ring"].max_entries < len(pids) * 16
     written = [event["pid"] for event in program.events.where("ring")]
     assert set(pids) <= set(written)
     program.assert_no_event("ring", twice=1)
+
+
+def test_what_is_more_than_is_kept_is_counted(bpf: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instance, "Outputs", functools.partial(Outputs, 200))
+    request = instance.LoadRequest(Packet({}, Path(bpf("outputs")).read_bytes()), 0, {})
+    loaded = ObjectInstance(request)
+    try:
+        for _ in range(10):
+            run()
+        _, told = loaded.outputs.drain()
+        counts = told["outputs"].values()
+        assert sum(each["dropped"] for each in counts) >= 20 - 200 // 48
+        assert not any(each["lost"] or each["tight"] for each in counts)
+        assert 0 < told["bytes"] <= 200
+    finally:
+        loaded.close()
 
 
 def test_a_program_that_was_detached_has_not_seen_what_came_after(ebpf_trace: Trace, bpf: Callable[[str], str]) -> None:

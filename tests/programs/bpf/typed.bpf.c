@@ -7,9 +7,11 @@ struct pair {
 	__u32 twice;
 };
 
+const volatile int ring_only = 0;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 14);
+	__uint(max_entries, 1 << 12);
 	__type(value, struct pair);
 } ring SEC(".maps");
 
@@ -25,7 +27,8 @@ int on_exec(void *ctx)
 	struct pair pair = { .pid = pid, .twice = 2 * pid };
 
 	bpf_ringbuf_output(&ring, &pair, sizeof(pair), BPF_RB_NO_WAKEUP);
-	bpf_perf_event_output(ctx, &perf, BPF_F_CURRENT_CPU, &pair, sizeof(pair));
+	if (!ring_only)
+		bpf_perf_event_output(ctx, &perf, BPF_F_CURRENT_CPU, &pair, sizeof(pair));
 	return 0;
 }
 

@@ -16,6 +16,7 @@ import harness
 import headers
 import memory
 import outsider
+import programs_bcc
 import programs_compile
 import programs_load
 import records
@@ -38,6 +39,7 @@ BENCHMARKS = {
     "programs_compile": programs_compile.main,
     "programs_load": programs_load.main,
     "headers": headers.main,
+    "programs_bcc": programs_bcc.main,
 }
 
 

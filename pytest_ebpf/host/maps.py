@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["Map", "possible_cpus"]
 
 _KEYED = frozenset(
-    {"hash", "array", "lru_hash", "percpu_hash", "percpu_array", "lru_percpu_hash", "lpm_trie", "hash_of_maps"}
+    {
+        "hash",
+        "array",
+        "lru_hash",
+        "percpu_hash",
+        "percpu_array",
+        "lru_percpu_hash",
+        "lpm_trie",
+        "hash_of_maps",
+        "stack_trace",
+    }
 )
 _SEQUENCES = frozenset({"queue", "stack"})
 _ROUND = 8

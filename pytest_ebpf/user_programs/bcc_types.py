@@ -65,7 +65,7 @@ class BccTypes:
             given: By output, what the test says: a ctypes type, or the name of a structure of the program's maps.
         """
         self._shown = shown
-        self._btf = Btf(btf)
+        self._btf = _read(btf)
         self._fields: dict[str, Sequence[str]] = {each["name"]: each["fields"] for each in outputs}
         self._numbers: dict[int, str] = {each["number"]: each["name"] for each in outputs}
         self._given = given or {}
@@ -138,6 +138,12 @@ class BccTypes:
     def variables(self) -> Mapping[str, Variable]:
         """Return nothing: BCC has no global variables."""
         return {}
+
+
+@functools.lru_cache(maxsize=16)
+def _read(btf: bytes) -> Btf:
+    """Read types once: each test that asks for a program is told them anew."""
+    return Btf(btf)
 
 
 def _fits(kind: Structure, fields: Sequence[tuple[str, ...]]) -> bool:

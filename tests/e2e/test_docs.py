@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bcc_here import require_bcc
 from e2e import inner
 from tiers import require_command
 
@@ -44,7 +45,9 @@ def test_every_test_on_a_page_passes_as_it_stands(page: Path, tmp_path: Path) ->
     if os.geteuid() != 0:
         # Under an administrator's broker what the kernel shows is for root.
         # And so are programs of one's own.
-        codes = [code for code in codes if not re.search(r"ebpf_trace\.(tracepoint|program)\(", code)]
+        codes = [code for code in codes if not re.search(r"ebpf_trace\.(tracepoint|program|bcc)\(", code)]
+    if "ebpf_trace.bcc(" in "".join(codes):
+        require_bcc()
     require_command(
         *(command for command in ("bwrap", "gcc", "gzip", "tar", "unshare") if f'"{command}' in "".join(codes))
     )

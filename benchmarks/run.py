@@ -15,6 +15,7 @@ import functions
 import harness
 import memory
 import outsider
+import programs_bcc
 import programs_compile
 import records
 import spawn
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "work": work.main,
     "functions": functions.main,
     "programs_compile": programs_compile.main,
+    "programs_bcc": programs_bcc.main,
 }
 
 

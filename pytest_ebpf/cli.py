@@ -41,7 +41,7 @@ def _run(words: list[str]) -> int:
     if options.command == "serve":
         from pytest_ebpf.broker.administrator import serve  # noqa: PLC0415 - each command pays for itself
 
-        return serve(options.uid, options.socket)
+        return serve(options.uid, options.socket, allow_programs=options.allow_programs)
     if options.command == "list":
         from pytest_ebpf import cli_list  # noqa: PLC0415 - reads binaries
 
@@ -77,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="PATH",
         help="where to listen, in a directory that exists (default: /run/pytest-ebpf/N/socket)",
+    )
+    serve.add_argument(
+        "--allow-programs",
+        action="store_true",
+        help="let that user load BPF programs too, which can read whatever the kernel can: as good as root",
     )
     return parser
 

@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 
-def serve(uid: int, path: Path | None, load: Callable[[], Engine] = load_engine) -> int:
+def serve(
+    uid: int, path: Path | None, load: Callable[[], Engine] = load_engine, *, allow_programs: bool = False
+) -> int:
     """Serve a user until SIGTERM or SIGINT; return the exit status.
 
     Args:
         uid: Whom, besides root.
         path: Of the socket; None: in ``/run/pytest-ebpf/UID``.
         load: Makes the engine.
+        allow_programs: Whether the user may bring BPF programs of their own.
     """
     try:
         held = privilege.read()
@@ -39,7 +42,7 @@ def serve(uid: int, path: Path | None, load: Callable[[], Engine] = load_engine)
         prepare()
         engine = load()
         place = Place.of_administrator(uid) if path is None else Place.at(path, uid)
-        server = listen(engine, place, uid)
+        server = listen(engine, place, uid, programs=allow_programs)
     except Unavailable as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -19,5 +19,8 @@ class Limits:
     """Connections without a session."""
     ring: int = 1 << 30
     """Bytes of one ring."""
+    programs: bool = False
+    """Whether others than root may bring BPF programs of their own, which see all that the kernel sees, where it is an
+    administrator who runs the broker."""
     memory: int = os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE // 4
     """Bytes of all rings, and of what was drained from them and not read yet."""

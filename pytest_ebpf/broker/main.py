@@ -45,13 +45,13 @@ def load_engine() -> Engine:
     return KernelEngine.load()
 
 
-def listen(engine: Engine, place: Place, uid: int, owner: int | None = None) -> Server:
+def listen(engine: Engine, place: Place, uid: int, owner: int | None = None, *, programs: bool = False) -> Server:
     """Make the server; leave no socket without one."""
     from pytest_ebpf.broker.limits import Limits  # noqa: PLC0415 - see the module's first lines
     from pytest_ebpf.broker.server import Server  # noqa: PLC0415 - likewise
 
     try:
-        return Server(engine, place, uid, owner, Limits())
+        return Server(engine, place, uid, owner, Limits(programs=programs))
     except BaseException:
         place.remove()
         raise

@@ -71,7 +71,7 @@ class Server:
         self._dropped: list[Connection] = []
         self._ending = False
         self._lines_left = _LOG_LINES
-        self._host = ProgramHost(engine, lambda descriptor: self._watch(descriptor, partial(self._unhost, descriptor)))
+        self._host = ProgramHost(engine, self._watch_host, self._unwatch)
         self._reserve = os.open("/", os.O_RDONLY | os.O_CLOEXEC)
         self._owner_fd = -1 if owner is None else os.pidfd_open(owner)
         place.listener.settimeout(0)
@@ -174,7 +174,8 @@ class Server:
 
     def _programs(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
         """Answer with a socket to the process that holds users' programs, which is started for the first of them."""
-        connection.given = self._host.connect(connection, has_owner=self._owner is not None)
+        for_all = self._owner is not None or self._limits.programs
+        connection.given = self._host.connect(connection, for_all=for_all)
         return {}, (connection.given.fileno(),)
 
     def _status(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
@@ -325,10 +326,11 @@ class Server:
             self._part(connection, f"the session was ended, what its ring held could not be kept: {error.strerror}")
             self._drop(connection)
 
-    def _unhost(self, descriptor: int) -> None:
+    def _watch_host(self, descriptor: int) -> None:
+        self._watch(descriptor, self._note_host)
+
+    def _note_host(self) -> None:
         """Note that the host has ended; its clients see that by their sockets."""
-        del self._watched[descriptor]
-        self._epoll.unregister(descriptor)
         self.log(f"the process that holds users' programs has ended: {self._host.close()}")
 
     # Bookkeeping -----------------------------------------------------------------------------------------
@@ -348,6 +350,10 @@ class Server:
     ) -> None:
         self._epoll.register(descriptor, events)
         self._watched[descriptor] = (action, connection)
+
+    def _unwatch(self, descriptor: int) -> None:
+        del self._watched[descriptor]
+        self._epoll.unregister(descriptor)
 
     def _part(self, connection: Connection, text: str) -> None:
         """Tell a client why nothing more will come."""

@@ -232,9 +232,11 @@ class Session:
             BrokerError: The broker refuses, and says why.
             BrokerDied: Nobody is there to do it.
         """
-        if self._host is None:
+        if self._host is None or self._host.gone:
             from pytest_ebpf.user_programs.hosting import Host  # noqa: PLC0415 - most runs have no programs
 
+            if self._host is not None:
+                self._host.close()
             self._host = Host(self._connection.programs(), self._connection.last_words)
         return self._host
 

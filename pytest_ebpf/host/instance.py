@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Holder", "Instance", "LoadRequest"]
 
-_numbers = itertools.count(1)
+_numbers = itertools.count(os.getpid() << 8)
+"""Others than of a host before this one: the tests' processes may outlive both."""
 
 
 class Holder(Protocol):

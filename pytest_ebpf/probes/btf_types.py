@@ -92,6 +92,7 @@ class Btf:
         """Where each type begins, by its number; 0 is void."""
         self._by_name: dict[tuple[int, int], int] = {}
         self._known: dict[int, Type] = {}
+        self._converting: set[int] = set()
         self._tells_signs = False
         """Whether enumerations say that they are signed: older encoders do not, and write all values as signed."""
         self._walk()
@@ -220,9 +221,14 @@ class Btf:
         return None
 
     def _string(self, at: int) -> str:
-        return self._strings[at : self._strings.index(b"\0", at)].decode(errors="replace")
+        end = self._strings.find(b"\0", at)
+        if end < 0:
+            raise UsageError(f"this BTF is damaged: it has no name at {at}")
+        return self._strings[at:end].decode(errors="replace")
 
     def _head(self, number: int) -> _Head:
+        if number >= len(self._at):
+            raise UsageError(f"this BTF is damaged: it has no type {number}")
         at = self._at[number]
         name, info, size = _TYPE.unpack_from(self._types, at)
         return _Head(self._string(name), info >> 24 & 0x1F, info & 0xFFFF, bool(info >> 31), size, at + _TYPE.size)
@@ -244,9 +250,11 @@ class Btf:
         return Signature(name, tuple(arguments), self._type(head.size), variadic)
 
     def _stripped(self, number: int) -> int:
-        while number and self._head(number).kind in _TRANSPARENT:
+        for _ in self._at:
+            if not number or self._head(number).kind not in _TRANSPARENT:
+                return number
             number = self._head(number).size
-        return number
+        raise UsageError(f"this BTF is damaged: type {number} stands for itself")
 
     def _type(self, number: int) -> Type | None:
         """Convert a type; None: ``void``."""
@@ -254,7 +262,13 @@ class Btf:
         if not number:
             return None
         if number not in self._known:
-            self._known[number] = self._convert(self._head(number))
+            if number in self._converting:
+                raise UsageError(f"this BTF is damaged: type {number} contains itself")
+            self._converting.add(number)
+            try:
+                self._known[number] = self._convert(self._head(number))
+            finally:
+                self._converting.discard(number)
         return self._known[number]
 
     def _convert(self, head: _Head) -> Type:  # noqa: PLR0911 - a table of types

@@ -78,6 +78,11 @@ class Host:
             raise ProgramError(str(answer.body.get("error")), log=answer.payload.decode(errors="replace"))
         return answer
 
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended, and all programs with it."""
+        return self._over is not None
+
     def forget_wakeups(self) -> None:
         """Make `waker` readable only by what comes from now on."""
         with contextlib.suppress(BlockingIOError):
@@ -116,6 +121,11 @@ class Hosted:
         """What `drain` said when it was loaded."""
         self._at: int = answer.body["drained"]["bytes"]
         self.open = True
+
+    @property
+    def gone(self) -> bool:
+        """See `Host.gone`."""
+        return self._host.gone
 
     @property
     def waker(self) -> int:

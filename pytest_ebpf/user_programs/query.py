@@ -188,12 +188,14 @@ def _criterion(name: str, expected: Any, types: Mapping[str, Type], shown: str, 
         return _Criterion(name, expected, judges)
     if refusals:
         raise refusals[0]
-    raise UsageError(f"the events of {shown} have no field {name!r}{_near(name, [*known, _WHOLE, 'process'])}")
+    raise UsageError(
+        f"the events of {shown} have no field {name!r}{_near(name, [*known, _WHOLE, 'process', 'time_ns'])}"
+    )
 
 
 def _near(name: str, names: Any) -> str:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    there = ", ".join(names)
+    there = ", ".join(sorted(names))
     return (f"; did you mean {near[0]!r}?" if near else "") + (
         f" (there are: {there})" if there else " (there is none)"
     )

@@ -94,7 +94,7 @@ class Programs:
 
     def wakers(self) -> set[int]:
         """Return descriptors that are readable when a program may have written something; and forget that they are."""
-        running = [program for program in self._loaded if program.hosted.open]
+        running = [each for each in self._loaded if each.hosted.open and not each.hosted.gone]
         for program in running:
             program.hosted.forget_wakeups()
         return {program.hosted.waker for program in running}

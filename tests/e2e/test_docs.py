@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bcc_here import require_bcc
 from e2e import inner
 from tiers import require_command
 
@@ -43,7 +44,9 @@ def test_every_test_on_a_page_passes_as_it_stands(page: Path, tmp_path: Path) ->
     codes = _tests_of(page.read_text())
     if os.geteuid() != 0:
         # Under an administrator's broker what the kernel shows is for root.
-        codes = [code for code in codes if "ebpf_trace.tracepoint(" not in code]
+        codes = [code for code in codes if not re.search(r"ebpf_trace\.(tracepoint|bcc)\(", code)]
+    if "ebpf_trace.bcc(" in "".join(codes):
+        require_bcc()
     require_command(
         *(command for command in ("bwrap", "gcc", "gzip", "tar", "unshare") if f'"{command}' in "".join(codes))
     )

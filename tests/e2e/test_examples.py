@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from bcc_here import require_bcc
 from e2e import inner
 from tiers import require_command, require_root, unable
 
@@ -34,6 +35,22 @@ class Inversion(NamedTuple):
 
 
 INVERSIONS = [
+    Inversion(
+        "test_bcc.py",
+        "test_its_lines_are_not",
+        'reads = program.assert_event("large_reads", comm="wc", count=lambda number: number > 100)',
+        'reads = program.assert_no_event("large_reads", comm="wc")',
+        [
+            (
+                r"E +AssertionError: expected no program event written: <text>, large_reads, comm='wc'   "
+                r"\(\d+ of \d+ matched\)$"
+            ),
+            r'E +matched   \+\S+ m?s  ?\d+ <text>: large_reads \{bytes=\d+, comm="wc"\}$',
+            r"E +processes \d+ .* \(the test\)$",
+            r"E +└─ \d+ wc -l .*exit 0",
+            r"E +window    \d+ events, .*0 lost, 0 truncated$",
+        ],
+    ),
     Inversion(
         "test_function_arguments.py",
         "test_the_structure_that_reaches_the_function",
@@ -268,6 +285,8 @@ INVERSIONS = [
 def run(example: Path, work: Path, test: str = "") -> str:
     """Run a file of examples, or one of them, as a user would; return what that prints."""
     require_command(*COMMANDS.get(example.name, []))
+    if example.name == "test_bcc.py":
+        require_bcc()
     output = inner.run("-rsf", f"--basetemp={work / 'base'}", f"{example}::{test}" if test else example)
     if skipped := re.search(r"^SKIPPED .*", output, re.MULTILINE):
         if WITHOUT_KPROBES in skipped[0]:

@@ -4,7 +4,7 @@
 
 struct event {
 	__u64 number;
-	char padding[1000];
+	char padding[8000];
 };
 
 const volatile int to_ring = 0, to_perf = 0, quiet = 0;

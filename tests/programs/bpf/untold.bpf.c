@@ -11,7 +11,8 @@ struct closed {
 	__u32 more;
 };
 
-struct closed *anchor;
+struct opened *one;
+struct closed *other;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

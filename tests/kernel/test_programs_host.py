@@ -1,0 +1,201 @@
+"""The process that holds users' programs: who gets one, what it answers, and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import brokers
+import pytest
+from sessions import session_of
+from tiers import require_command, require_root
+
+from pytest_ebpf.broker import launch
+from pytest_ebpf.broker.client import Client
+from pytest_ebpf.engine.records import Decoder
+from pytest_ebpf.errors import BrokerError, ProgramError
+from pytest_ebpf.history import History
+from pytest_ebpf.host import messages
+from pytest_ebpf.host.messages import Packet
+from pytest_ebpf.trace import Trace
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+NOBODY = 65534
+REQUESTS = "hello, load_object, load_bcc, drain, map, variable, detach, unload"
+
+
+@pytest.fixture(autouse=True)
+def _as_root() -> None:
+    require_root()
+
+
+@contextlib.contextmanager
+def served(*options: str) -> Iterator[Path]:
+    """An administrator's broker for nobody; the path of its socket."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder, "socket")
+        words = ["serve", "--uid", str(NOBODY), "--socket", str(path), *options]
+        with subprocess.Popen([sys.executable, "-I", "-m", "pytest_ebpf", *words], stdout=subprocess.PIPE) as broker:
+            assert broker.stdout
+            assert broker.stdout.readline()  # says that it is there
+            try:
+                yield path
+            finally:
+                broker.terminate()
+
+
+def use(path: Path, program: str) -> str:
+    """Load a program by a broker, and tell what it says of a process; what the broker refuses."""
+    client = Client.connect(path)
+    session = session_of(client)
+    try:
+        with Trace(History(session, Decoder().decode)) as trace:
+            loaded = trace.program(program)
+            process = subprocess.Popen(["/bin/true"])
+            process.wait()
+            event = loaded.assert_event("perf", pid=process.pid)
+            loaded["counts"][1] = 7
+            return f"{event['comm'].decode()} {loaded['counts'][1]} {loaded['counts'][process.pid]}"
+    except BrokerError as error:
+        return str(error)
+    finally:
+        session.close()
+
+
+def test_under_an_administrators_broker_programs_are_for_root(bpf: Callable[[str], str]) -> None:
+    with served() as path:
+        assert use(path, bpf("outputs")) == "true 7 1"
+        program = str(shutil.copy(bpf("outputs"), path.parent))
+        with brokers.forked(lambda: use(path, program), NOBODY) as (_, said):
+            assert said() == (
+                "pytest-ebpf: the broker refused: programs of your own are for root here, since an administrator runs "
+                "this broker for all: run pytest as root, or without --ebpf-broker, or have it served with "
+                "--allow-programs"
+            )
+
+
+def test_an_administrator_can_allow_them_to_a_user(bpf: Callable[[str], str]) -> None:
+    with served("--allow-programs") as path:
+        program = str(shutil.copy(bpf("outputs"), path.parent))
+        with brokers.forked(lambda: use(path, program), NOBODY) as (_, said):
+            assert said() == "true 7 1"
+
+
+@pytest.fixture
+def client(run_directory: Path) -> Iterator[Client]:
+    with contextlib.closing(launch.connect(run_directory, os.getpid())) as client:
+        yield client
+
+
+def test_who_has_no_session_gets_none(client: Client) -> None:
+    with pytest.raises(BrokerError) as caught:
+        client.programs()
+    assert str(caught.value) == (
+        "pytest-ebpf: the broker refused: this connection has no session for which programs could be loaded"
+    )
+
+
+@pytest.fixture
+def raw(client: Client) -> Iterator[socket.socket]:
+    """A connection to the host, for what no client says."""
+    session = session_of(client)
+    with client.programs() as connection:
+        connection.settimeout(30)
+        yield connection
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (
+            {},
+            f"the host knows no request None; it knows {REQUESTS}",
+        ),
+        (
+            {"op": "run"},
+            f"the host knows no request 'run'; it knows {REQUESTS}",
+        ),
+        ({"op": "drain"}, "you have no program None"),
+        ({"op": "map", "program": 1}, "you have no program 1"),
+        ({"op": "unload", "program": "x"}, "you have no program 'x'"),
+        ({"op": "load_object"}, "libbpf cannot read it (Invalid argument)"),
+        ({"long": 5}, "the message's text is not there"),
+    ],
+)
+def test_what_is_not_understood_is_refused_and_the_connection_goes_on(
+    raw: socket.socket, body: dict[str, object], error: str
+) -> None:
+    messages.send(raw, Packet(body))
+    answer = messages.receive(raw)
+    assert (answer.body["ok"], answer.body["error"]) == (False, error)
+    messages.send(raw, Packet({"op": "hello"}))
+    hello = messages.receive(raw)
+    assert hello.body["ok"]
+    os.close(hello.descriptors[0])
+
+
+def test_a_program_is_its_clients_own(client: Client, run_directory: Path, bpf: Callable[[str], str]) -> None:
+    with contextlib.closing(session_of(client)) as session, Trace(History(session, Decoder().decode)) as trace:
+        program = trace.program(bpf("outputs"))
+        other = launch.connect(run_directory, os.getpid())
+        refusal = pytest.raises(ProgramError, match=f"^you have no program {program.hosted.number}$")
+        with contextlib.closing(session_of(other)) as others, refusal:
+            others.host().ask("map", map="counts", do="items", program=program.hosted.number)
+
+
+def _programs_of(pid: int) -> set[str]:
+    """The ids of the programs that a process has in the kernel."""
+    found = set()
+    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(OSError):
+            found |= {line.split()[1] for line in path.read_text().splitlines() if line.startswith("prog_id:")}
+    return found
+
+
+def _is_loaded(number: str) -> bool:
+    return not subprocess.run(["bpftool", "prog", "show", "id", number], check=False, capture_output=True).returncode
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
+def test_it_ends_with_its_broker_and_what_it_held_with_it(
+    client: Client, bpf: Callable[[str], str], ending: signal.Signals
+) -> None:
+    require_command("bpftool")
+    broker = client.status().pid
+    with contextlib.closing(session_of(client)) as session:
+        Trace(History(session, Decoder().decode)).open().program(bpf("outputs"))
+        [host] = Path(f"/proc/{broker}/task/{broker}/children").read_text().split()
+        programs = _programs_of(int(host)) - _programs_of(broker)
+        assert programs
+        assert all(map(_is_loaded, programs))
+        os.kill(broker, ending)
+        assert brokers.eventually(lambda: not Path(f"/proc/{host}").exists())
+        assert brokers.eventually(lambda: not any(map(_is_loaded, programs)))
+
+
+def test_a_program_that_is_let_go_of_leaves_the_kernel_while_the_test_goes_on(
+    client: Client, bpf: Callable[[str], str]
+) -> None:
+    require_command("bpftool")
+    broker = client.status().pid
+    with contextlib.closing(session_of(client)) as session:
+        history = History(session, Decoder().decode)
+        with Trace(history) as trace:
+            trace.program(bpf("outputs"))
+            [host] = Path(f"/proc/{broker}/task/{broker}/children").read_text().split()
+            programs = _programs_of(int(host)) - _programs_of(broker)
+            assert programs
+        assert brokers.eventually(lambda: not any(map(_is_loaded, programs)))
+        assert not _programs_of(int(host)) - _programs_of(broker)

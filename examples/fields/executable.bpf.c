@@ -65,8 +65,8 @@ int BPF_PROG(strings, struct task_struct *task)
 	return 0;
 }
 
-/* When a file was modified stands in i_mtime, a timespec64, up to kernel 6.6, and in two numbers since 6.11. No
- * vmlinux.h has both: these say what is needed of each. */
+/* When a file was modified stands in i_mtime, a timespec64, up to kernel 6.6, from 6.7 in __i_mtime, and since 6.11 in
+ * two numbers. No vmlinux.h has all of them: these say what is needed of each. */
 struct inode___numbers {
 	__s64 i_mtime_sec;
 	__u32 i_mtime_nsec;
@@ -74,6 +74,10 @@ struct inode___numbers {
 
 struct inode___timespec {
 	struct timespec64 i_mtime;
+} __attribute__((preserve_access_index));
+
+struct inode___renamed {
+	struct timespec64 __i_mtime;
 } __attribute__((preserve_access_index));
 
 struct modified {
@@ -96,17 +100,23 @@ int BPF_PROG(features, struct task_struct *task)
 	if (!ebpf_traced())
 		return 0;
 	inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
-	/* Known when the program is loaded; the branch that the kernel has no field for is cut out. */
+	/* Known when the program is loaded; the branches that the kernel has no field for are cut out. */
 	if (bpf_core_field_exists(struct inode___numbers, i_mtime_sec)) {
 		struct inode___numbers *numbers = (void *)inode;
 
 		event.seconds = BPF_CORE_READ(numbers, i_mtime_sec);
 		event.nanoseconds = BPF_CORE_READ(numbers, i_mtime_nsec);
-	} else {
+	} else if (bpf_core_field_exists(struct inode___timespec, i_mtime)) {
 		struct inode___timespec *timespec = (void *)inode;
 
 		event.seconds = BPF_CORE_READ(timespec, i_mtime.tv_sec);
 		event.nanoseconds = BPF_CORE_READ(timespec, i_mtime.tv_nsec);
+		event.from_timespec = true;
+	} else {
+		struct inode___renamed *renamed = (void *)inode;
+
+		event.seconds = BPF_CORE_READ(renamed, __i_mtime.tv_sec);
+		event.nanoseconds = BPF_CORE_READ(renamed, __i_mtime.tv_nsec);
 		event.from_timespec = true;
 	}
 	ebpf_emit(&event);

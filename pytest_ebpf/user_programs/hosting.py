@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Host", "Hosted"]
 
-_TIMEOUT = 120.0
-"""Seconds. A large program is some seconds with the compiler, and with the verifier, and others may be before it."""
+_TIMEOUT = 600.0
+"""Seconds. A program of BCC's takes the compiler some, a minute where the processor is emulated; others may be before it."""
 
 
 class Host:

@@ -174,3 +174,40 @@ def test_does_not(ebpf_trace):
 """,
     )
     objects.run("-n2").assert_outcomes(passed=2)
+
+
+def test_when_the_process_that_holds_programs_is_killed_nothing_is_asserted_absent(objects: Suite) -> None:
+    # In a run with a broker of its own: all programs of a run are in that process.
+    objects.file(
+        "test_it.py",
+        r"""
+import os
+import signal
+import subprocess
+from pathlib import Path
+import asking
+import pytest
+from pytest_ebpf import TraceIncomplete
+
+def true():
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+def test_killed(ebpf_trace):
+    program = ebpf_trace.program("bpf/outputs.bpf.o")
+    pid = true()
+    program.assert_event("perf", pid=pid)
+    broker = asking.status().pid
+    [host] = Path(f"/proc/{broker}/task/{broker}/children").read_text().split()
+    os.kill(int(host), signal.SIGKILL)
+    why = r"because   what outputs\.bpf\.o wrote last is lost: pytest-ebpf: the process that holds BPF programs is gone"
+    with pytest.raises(TraceIncomplete, match=why):
+        program.assert_no_event("perf", comm="never")
+    program.assert_event("perf", pid=pid)
+    # The next program is held by another.
+    again = ebpf_trace.program("bpf/outputs.bpf.o")
+    again.assert_event("perf", pid=true())
+""",
+    )
+    objects.run().assert_outcomes(passed=1)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -327,26 +325,3 @@ def test_a_program_that_is_attached_nowhere_has_seen_nothing(ebpf_trace: Trace, 
         "because   none of the programs of outputs.bpf.o is attached",
         "try       attach= says where",
     ]
-
-
-def test_when_their_process_is_killed_nothing_is_asserted_absent(ebpf_trace: Trace, bpf: Callable[[str], str]) -> None:
-    program = ebpf_trace.program(bpf("outputs"))
-    pid = run()
-    program.assert_event("perf", pid=pid)
-    os.kill(_host_of(ebpf_trace), signal.SIGKILL)
-    lines = incomplete(lambda: program.assert_no_event("perf", comm="never"))
-    assert lines[0].startswith(
-        "because   what outputs.bpf.o wrote last is lost: pytest-ebpf: the process that holds BPF programs is gone"
-    )
-    program.assert_event("perf", pid=pid)
-    # The next program is held by another.
-    again = ebpf_trace.program(bpf("outputs"))
-    pid = run()
-    again.assert_event("perf", pid=pid)
-
-
-def _host_of(trace: Trace) -> int:
-    """The pid of the process that holds the programs: the only child that the broker has."""
-    broker = trace.window.history.session._connection.status().pid  # type: ignore[attr-defined]
-    [host] = Path(f"/proc/{broker}/task/{broker}/children").read_text().split()
-    return int(host)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Host", "Hosted"]
 
 _TIMEOUT = 600.0
-"""Seconds. A program of BCC's takes the compiler some, a minute where the processor is emulated; others may be before it."""
+"""Seconds. A program of BCC's takes some to compile, a minute where the processor is emulated, or more."""
 
 
 class Host:

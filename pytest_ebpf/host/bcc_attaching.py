@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from pytest_ebpf.host.bcc_module import Place, Source
 
-__all__ = ["attach_to", "usdt_contexts"]
+__all__ = ["attach_to", "pass_every_argument", "usdt_contexts"]
+
+_INT, _TEXT = ctypes.c_int, ctypes.c_char_p
+_UPROBE_ARGUMENTS = (_INT, _INT, _TEXT, _TEXT, ctypes.c_uint64, _INT, ctypes.c_uint32)
 
 
 def usdt_contexts(bcc: Any, source: Source) -> list[Any]:
@@ -41,6 +44,17 @@ def usdt_contexts(bcc: Any, source: Source) -> list[Any]:
                     f'  try     ebpf_trace.probe("usdt:PATH:{probe}"), or a program of libbpf\'s',
                 ) from None
     return list(contexts.values())
+
+
+def pass_every_argument(lib: Any) -> None:
+    """Have BCC's Python part call ``bpf_attach_uprobe()`` as its C part has it since 0.15.
+
+    The last argument, where a semaphore is, is not passed (BCC 0.26). What lies on the stack is taken for it, and the
+    kernel refuses to whoever comes next a probe at that place with another (``__uprobe_register()``).
+    """
+    attach = lib["bpf_attach_uprobe"]
+    attach.restype, attach.argtypes = ctypes.c_int, _UPROBE_ARGUMENTS
+    lib.bpf_attach_uprobe = lambda *arguments: attach(*arguments[:6], 0)
 
 
 def attach_to(bpf: Any, lib: Any, function: str, place: Place, files: Sequence[int]) -> None:

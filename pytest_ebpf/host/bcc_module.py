@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.host.bcc_attaching import attach_to, usdt_contexts
+from pytest_ebpf.host.bcc_attaching import attach_to, pass_every_argument, usdt_contexts
 from pytest_ebpf.host.bcc_import import import_bcc
 from pytest_ebpf.host.bcc_tracefs import show_tracefs
 from pytest_ebpf.host.bcc_words import NotLoaded, listening, refusal
@@ -133,6 +133,7 @@ def load(source: Source, headers: Path | None) -> Module:
         except OSError as error:
             raise Refused("attach", f"the kernel's tracepoints cannot be shown to BCC: {error.strerror}") from None
     bpf, lib = _program_class(bcc)(), bcc.libbcc.lib
+    pass_every_argument(lib)
     said = bytearray()
     try:
         with listening(said):

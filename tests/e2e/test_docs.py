@@ -46,6 +46,8 @@ def test_every_test_on_a_page_passes_as_it_stands(page: Path, tmp_path: Path) ->
         # Under an administrator's broker what the kernel shows is for root.
         # And so are programs of one's own.
         codes = [code for code in codes if not re.search(r"ebpf_trace\.(tracepoint|program|bcc)\(", code)]
+        if not codes:
+            pytest.skip("all tests on this page need root, and this is the suite as an unprivileged user")
     if "ebpf_trace.bcc(" in "".join(codes):
         require_bcc()
     require_command(

@@ -184,12 +184,14 @@ def test_an_event_that_must_not_be_there_is_shown(ebpf_trace: Trace, bpf: Callab
 
     with pytest.raises(AssertionError) as caught:
         program.assert_event("perf", pid=pid, comm="false")
-    headline, closest, difference, *_ = str(caught.value).splitlines()
+    headline, closest, difference, *rest = str(caught.value).splitlines()
     assert headline.startswith(
         f"expected a program event written: outputs.bpf.o, perf, pid={pid}, comm='false'   (0 of "
     )
     assert closest.endswith(f'{pid} outputs.bpf.o: perf {{pid={pid}, comm="true"}}   ← differs: comm')
-    assert difference == "            comm: \"true\", asked 'false'"
+    assert difference == "            comm: b'true', asked 'false'"
+    assert any(event.output == "ring" for event in program.events)
+    assert [line for line in [closest, *rest] if ": ring " in line] == []
     with pytest.raises(AssertionError):
         program.assert_event("perf", pid=pid, count=2)
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from model_stream import World
 
-from pytest_ebpf import Exec, ProgramEvent, TraceIncomplete
+from pytest_ebpf import Exec, ProgramEvent, TraceIncomplete, UsageError
 from pytest_ebpf._values import Gap
 from pytest_ebpf.jsonable import event_to_dict
 from pytest_ebpf.probes.types import Array, Character, Field, Integer, Opaque, Structure, Type
+from pytest_ebpf.user_programs.query import ProgramQuery
 from pytest_ebpf.user_programs.registry import EventType
 
 if TYPE_CHECKING:
@@ -174,3 +175,23 @@ def test_a_failing_assertion_shows_the_events_that_were_there() -> None:
         "            output: 'opened', asked 'closed'",
     ]
     assert "window    1 event, 0 lost, 0 truncated" in str(failure.value)
+
+
+def test_of_many_fields_the_nearest_are_named() -> None:
+    _, trace = traced()
+    number = Integer(4, signed=False)
+    names = [*(f"field_{at:03}" for at in range(600)), "start_time", "start_boottime", "state", "static_prio", "stack"]
+    task = Structure("struct task_struct", 4 * 605, 4, tuple(Field(name, number, 0) for name in names))
+    with pytest.raises(UsageError) as caught:
+        ProgramQuery(trace.window, {"tasks": task}, "probe.bpf.c", None, {"start_tim": 5})
+    assert str(caught.value) == (
+        "the events of probe.bpf.c have no field 'start_tim'; did you mean 'start_time'?"
+        " (there are: start_time, start_boottime, state, static_prio, stack and 603 others)"
+    )
+    inner = Structure("struct event", 8, 4, (Field("task", task, 0),))
+    with pytest.raises(UsageError) as caught:
+        ProgramQuery(trace.window, {"events": inner}, "probe.bpf.c", None, {"task": {"start_tim": 5}})
+    assert str(caught.value) == (
+        "task has no field 'start_tim' (there are: start_time, start_boottime, state, static_prio, stack"
+        " and 600 others)"
+    )

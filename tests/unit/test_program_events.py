@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from model_stream import World
 
-from pytest_ebpf import Exec, ProgramEvent, TraceIncomplete, UsageError
+from pytest_ebpf import Exec, Exit, ProgramEvent, TraceIncomplete, UsageError, glob
 from pytest_ebpf._values import Gap
 from pytest_ebpf.jsonable import event_to_dict
 from pytest_ebpf.probes.types import Array, Character, Field, Integer, Opaque, Structure, Type
@@ -123,8 +123,33 @@ def test_what_the_program_alone_lacks_counts_for_events_and_not_for_processes() 
     with pytest.raises(TraceIncomplete, match="the kernel skipped it twice"):
         len(trace.events.where(ProgramEvent))
     with pytest.raises(TraceIncomplete, match="the kernel skipped it twice"):
-        trace.wait_for(ProgramEvent, timeout=0, program="other")
+        trace.wait_for(ProgramEvent, timeout=0, program="probe", output="other")
     trace.assert_not_spawned("cat")
+
+
+def test_what_a_program_lacks_is_lacked_by_events_that_may_be_its_own() -> None:
+    world, trace = traced("the kernel skipped it twice")
+    world.exec(world.fork(world.root), "cat")
+    assert len(trace.events.where(Exec)) == len(trace.events.where(Exec).where(lambda _: True)) == 1
+    assert len(trace.events.where(lambda _: True).where(Exec)) == 1
+    assert len(trace.events.where(ProgramEvent, program="other")) == 0
+    with pytest.raises(AssertionError, match="expected an event: Exit"):
+        trace.wait_for(Exit, timeout=0)
+    for some in (
+        trace.events.where(ProgramEvent),
+        trace.events.where(program=glob("pro*")),
+        trace.events.where(ProgramEvent, program=lambda name: name == "probe"),
+    ):
+        with pytest.raises(TraceIncomplete, match="the kernel skipped it twice"):
+            len(some)
+    for some in (trace.events, trace.events.where(lambda event: event.kind == "exit")):
+        with pytest.raises(TraceIncomplete) as caught:
+            len(some)
+        assert (
+            "because   the kernel skipped it twice\n"
+            "try       another program; or ask for the others by their class, such as events.where(Exec), which do not"
+            " lack this\n"
+        ) in str(caught.value)
 
 
 def test_an_event_whose_type_or_bytes_are_not_known_has_no_value() -> None:

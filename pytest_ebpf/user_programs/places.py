@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_ebpf.errors import UsageError
 from pytest_ebpf.functions import wanted as asking
 from pytest_ebpf.functions.finding import open_binary
+from pytest_ebpf.functions.finding_usdt import usdt_probes
+from pytest_ebpf.user_programs.sampling import is_sampling, sampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,19 +28,26 @@ class Places:
         """As the host wants them."""
         self.files: list[int] = []
         """Descriptors, which places name by their index."""
+        self.samples: list[str] = []
+        """Of the places those that are samples."""
 
     def add(self, program: str, text: str) -> None:
         """Find a place.
 
         Args:
             program: What is to be attached there.
-            text: The place: ``uprobe:./exp:accept_exp``, ``kprobe:do_unlinkat``, ``tracepoint:sched:sched_switch``.
+            text: The place: ``uprobe:./exp:accept_exp``, ``kprobe:do_unlinkat``, ``tracepoint:sched:sched_switch``,
+                ``profile:hz:99``.
 
         Raises:
             UsageError: There is no such place, or it is no place.
         """
         try:
-            found = list(self._found(asking.parse(text)))
+            if is_sampling(text):
+                found = [sampling(text)]
+                self.samples.append(text)
+            else:
+                found = list(self._found(asking.parse(text)))
         except UsageError as error:
             raise UsageError(f"attach={{{program!r}: {text!r}}}: {error}") from None
         self.by_program.setdefault(program, []).extend(found)
@@ -57,9 +66,11 @@ class Places:
                     "returns": returns,
                 }
         elif wanted.kind == "usdt":
-            binary, _ = open_binary(wanted.target)
-            names = {"provider": wanted.provider, "probe": wanted.function}
-            yield {"kind": "usdt", "name": wanted.function, "file": self._file(binary.path), **names}
+            binary, shown = open_binary(wanted.target)
+            file = self._file(binary.path)
+            found = {(each.provider, each.name) for each in usdt_probes(wanted, binary, shown)}
+            for provider, name in sorted(found):
+                yield {"kind": "usdt", "name": name, "file": file, "provider": provider, "probe": name}
         elif wanted.kind == "tracepoint":
             yield {"kind": "tracepoint", "name": f"{wanted.provider}:{wanted.function}"}
         else:

@@ -41,11 +41,11 @@ def load_object(history: History, asked: ObjectRequest, window: Window) -> Progr
     ]
     _check_programs(asked, types.programs(), shown)
     _check_maps(asked.maps, types.maps(), shown)
-    wanted = {name: place for name, place in types.places().items() if name not in asked.without}
+    sections = {name: place for name, place in types.places().items() if name not in asked.without}
     load = {name: True for name, place in asked.attach.items() if place is not None} | dict.fromkeys(
         asked.without, False
     )
-    with placed({**wanted, **asked.attach}) as places:
+    with placed(asked.attach, sections) as places:
         body = {"name": shown.partition(".")[0], "attach": places.by_program, "variables": variables}
         body |= {"records": types.record_sizes(), "maps": asked.maps, "load": load}
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.errors import UsageError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Places", "placed"]
 
+_NONE: Mapping[str, str] = MappingProxyType({})
+
 
 class Places:
     """Places by program, and the files that they are in."""
@@ -31,11 +34,12 @@ class Places:
         self.samples: list[str] = []
         """Of the places those that are samples."""
 
-    def add(self, program: str, text: str) -> None:
+    def add(self, program: str, text: str, said: str) -> None:
         """Find a place.
 
         Args:
             program: What is to be attached there.
+            said: How that was said, for messages.
             text: The place: ``uprobe:./exp:accept_exp``, ``kprobe:do_unlinkat``, ``tracepoint:sched:sched_switch``,
                 ``profile:hz:99``.
 
@@ -49,7 +53,7 @@ class Places:
             else:
                 found = list(self._found(asking.parse(text)))
         except UsageError as error:
-            raise UsageError(f"attach={{{program!r}: {text!r}}}: {error}") from None
+            raise UsageError(f"{said}: {error}") from None
         self.by_program.setdefault(program, []).extend(found)
 
     def _found(self, wanted: Wanted) -> Iterator[dict[str, Any]]:
@@ -82,22 +86,26 @@ class Places:
 
 
 @contextlib.contextmanager
-def placed(attach: Mapping[str, str | None]) -> Iterator[Places]:
+def placed(attach: Mapping[str, str | None], sections: Mapping[str, str] = _NONE) -> Iterator[Places]:
     """Find the places of programs.
 
     Args:
-        attach: By program; None: nowhere.
+        attach: By program, what the test says; None: nowhere.
+        sections: What the object's sections say of those that the test does not name.
 
     Raises:
         UsageError: There is no such place, or it is no place.
     """
     places = Places()
     try:
+        for program, section in sections.items():
+            if program not in attach:
+                places.add(program, section, f"the program {program} is for {section}")
         for program, text in attach.items():
             if text is None:
                 places.by_program[program] = []
             else:
-                places.add(program, text)
+                places.add(program, text, f"attach={{{program!r}: {text!r}}}")
         yield places
     finally:
         for descriptor in places.files:

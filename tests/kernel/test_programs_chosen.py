@@ -259,6 +259,14 @@ def test_a_program_that_does_not_trace_can_only_be_loaded(ebpf_trace: Trace, bpf
     ebpf_trace.program(path, attach={"on_packet": None})
 
 
+def test_a_place_that_a_section_names_and_that_is_not_there(
+    ebpf_trace: Trace, bpf: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = refusal(lambda: ebpf_trace.program(bpf("placed")))
+    assert said.startswith("the program on_entry is for uprobe:./exp:accept_exp: "), said
+
+
 def test_a_system_call_by_name_needs_kprobes(ebpf_trace: Trace, bpf: Callable[[str], str], tmp_path: Path) -> None:
     if KPROBES:
         program = ebpf_trace.program(bpf("ksyscall"))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.trace import Trace
     from pytest_ebpf.window import Window
 
-__all__ = ["Calls", "Choice", "Ending", "Lines", "is_own", "summary", "told_ns"]
+__all__ = ["Calls", "Choice", "Ending", "Endings", "Lines", "is_own", "summary", "told_ns"]
 
 Ending = Exit | ThreadExit
 
@@ -67,16 +67,16 @@ class Calls:
         self._window = trace.window
         self._history = trace.window.history
         self._wanted = wanted
-        self._calls = self._happenings = 0
+        self._endings = Endings(trace)
+        self._calls = 0
 
     def take(self) -> Iterator[Syscall | Ending]:
         """Return what is new, in the order in which it returned or ended; made as it is asked for."""
         self._window.update()
         # Each of the two is in that order as it came.
-        both = heapq.merge(self._take_calls(), self._take_endings(), key=lambda each: each[0])
-        return (item for _, item in both)
+        return heapq.merge(self._take_calls(), self._endings.take(), key=told_ns)
 
-    def _take_calls(self) -> Iterator[tuple[int, Syscall]]:
+    def _take_calls(self) -> Iterator[Syscall]:
         first, self._calls = self._calls, len(self._history.calls)
         inside: dict[tuple[int, int], Syscall] = {}
         for place in range(first, self._calls):
@@ -91,18 +91,36 @@ class Calls:
             if raw.in_progress:
                 inside[raw.host_tid, raw.entered_ns] = call
             else:
-                yield raw.time_ns, call
+                yield call
         for call in inside.values():
-            yield call.raw_call.time_ns, call
+            yield call
 
-    def _take_endings(self) -> Iterator[tuple[int, Ending]]:
-        happenings = self._history.told(self._window.first, self._happenings)
-        self._happenings += len(happenings)
+
+class Endings:
+    """The ends of a command's threads, and of its descendants': each is told once."""
+
+    def __init__(self, trace: Trace, *, killed: bool = False) -> None:
+        """Begin with the trace's window.
+
+        Args:
+            trace: Of the process that runs the command.
+            killed: Only those of processes that a signal ended.
+        """
+        self._window = trace.window
+        self._killed = killed
+        self._seen = 0
+
+    def take(self) -> Iterator[Ending]:
+        """Return what is new, as far as it was learnt, in the order in which it ended."""
+        history = self._window.history
+        happenings = history.told(self._window.first, self._seen)
+        self._seen += len(happenings)
         for happening in happenings:
-            if happening.kind == "exit" and not is_own(self._history, happening.life, happening.time_ns):
+            if happening.kind == "exit" and not is_own(history, happening.life, happening.time_ns):
                 event = make_event(happening, self._window)
                 assert isinstance(event, Exit | ThreadExit)  # noqa: S101 - such happenings become nothing else
-                yield event.time_ns, event
+                if not self._killed or (isinstance(event, Exit) and event.signal is not None):
+                    yield event
 
 
 def is_own(history: History, life: Life, time_ns: int) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from pytest_ebpf import report
 from pytest_ebpf.broker.launch import new_run_directory
-from pytest_ebpf.cli_calls import Calls, Choice, Lines, summary, told_ns
+from pytest_ebpf.cli_calls import Calls, Choice, Endings, Lines, summary, told_ns
 from pytest_ebpf.cli_functions import FunctionCalls
 from pytest_ebpf.errors import BrokerError, Unavailable, UsageError
 from pytest_ebpf.functions.call import FunctionCall
@@ -234,11 +234,12 @@ class _Show(Protocol):
 
 def _live(trace: Trace, choice: Choice, functions: FunctionCalls, *, as_json: bool, calls: bool) -> _Live:
     """Return what gives the lines of what returned since it was last called; at the end, of all."""
-    system, lines = Calls(trace, choice.wanted) if calls else None, Lines(trace, choice)
+    system = Calls(trace, choice.wanted) if calls else Endings(trace, killed=True)
+    lines = Lines(trace, choice)
 
     def take(*, last: bool) -> Iterator[Syscall | FunctionCall | Ending]:
-        both = [system.take() if system is not None else iter(()), functions.take(last=last)]
-        return heapq.merge(*both, key=told_ns)
+        of_functions = functions.take(last=last)  # which learns what is new, for the other too
+        return heapq.merge(system.take(), of_functions, key=told_ns)
 
     if as_json:
         return lambda *, last: (

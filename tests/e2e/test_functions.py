@@ -151,6 +151,17 @@ def test_calls_are_written_as_they_return(suite: Suite, program: Path) -> None:
     assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6} twice\(n=2\) = 4 <0\.\d{6}>", line)
 
 
+def test_whom_a_signal_ended_is_written_beside_the_calls(suite: Suite, program: Path) -> None:
+    assert program.exists()
+    script = 'sh -c "kill -9 \\$\\$"; ./program x; exit 3'
+    command = [COMMAND, "trace", "-e", "uprobe:./program:twice", "-o", "out", "--", "sh", "-c", script]
+    done = subprocess.run(command, cwd=suite.path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 3
+    killed, call = (suite.path / "out").read_text().splitlines()
+    assert killed == "+++ killed by SIGKILL +++"
+    assert re.fullmatch(r"\d+ +twice\(n=2\)", call)
+
+
 def test_a_call_as_json_has_all_its_fields(suite: Suite, program: Path) -> None:
     call, process, losses = map(json.loads, trace(suite, "--json", "-e", "uprobe:./program:twice returns=s32"))
     assert call | {"address": "", "process": {}, "tid": 0, "host_tid": 0, "time_ns": 0, "duration": 0} == {

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from bcc_here import require_bcc
-from tiers import require_command
+from tiers import require_command, without_kprobes
 
 from pytest_ebpf import ProgramError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_ebpf import Trace
 
 RELEASE = os.uname().release
-KPROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +146,7 @@ def test_a_raw_tracepoint_that_is_not_there(ebpf_trace: Trace, tool: Path) -> No
     )
 
 
-@pytest.mark.skipif(KPROBES, reason="this kernel has kprobes")
+@without_kprobes
 @pytest.mark.parametrize("name", ["kprobe__do_unlinkat", "on_unlink"])
 def test_kprobes_where_the_kernel_has_none(ebpf_trace: Trace, tool: Path, name: str) -> None:
     text = f"int {name}(struct pt_regs *ctx) {{ return 0; }}\n"

@@ -10,15 +10,16 @@ import stat
 import subprocess
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tiers import require_root
+from tiers import require_root, with_kprobes, without_kprobes
 
 from pytest_ebpf import UNREADABLE, BrokerError, TraceIncomplete
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_ebpf import Trace
 
 
@@ -28,13 +29,11 @@ def root() -> None:
     require_root()
 
 
-HAS_KPROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
-with_kprobes = pytest.mark.skipif(not HAS_KPROBES, reason="this kernel was built without kprobes")
 AT_FDCWD = -100
 """``linux/fcntl.h``: names are looked up from the current directory."""
 
 
-@pytest.mark.skipif(HAS_KPROBES, reason="this kernel has kprobes")
+@without_kprobes
 @pytest.mark.parametrize("returns", [None, True, "s32"])
 def test_a_kernel_without_kprobes_says_so(ebpf_trace: Trace, returns: object) -> None:
     with pytest.raises(BrokerError) as caught:

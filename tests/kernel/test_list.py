@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import brokers
 import pytest
-from tiers import require_root
+from tiers import HAS_KPROBES, require_root
 
 from pytest_ebpf import UsageError, cli_list
 from pytest_ebpf.probes import kallsyms
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 NOBODY = 65534
 THIS = f"this kernel ({os.uname().release})"
-HAS_KPROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
 
 
 def listed(probe: str, capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -14,7 +14,7 @@ import brokers
 import pytest
 from calls_stream import number_of
 from probe_stream import Probing, number, probing, value
-from tiers import require_root
+from tiers import HAS_KPROBES, require_root
 
 from pytest_ebpf.engine.attached import ProbeRequest
 from pytest_ebpf.errors import BrokerError
@@ -186,7 +186,7 @@ def test_a_name_that_the_kernel_does_not_know_is_refused(kind: str, name: str, s
 
 
 def test_a_kernel_without_kprobes_is_named_as_such(probes: Probing) -> None:
-    if Path("/sys/bus/event_source/devices/kprobe").exists():
+    if HAS_KPROBES:
         probe = attach(probes, "kprobe", "do_unlinkat", Spec(returns=True))
         with pytest.raises(FileNotFoundError):
             os.unlink("/no/such/file")  # noqa: PTH108 - the call itself

@@ -158,8 +158,8 @@ def named(name: str) -> list[str]:
 
 
 def test_a_failing_test_shows_what_clang_said(bcc_suite: Suite) -> None:
-    bcc_suite.file("tool.c", "BPF_HASH(counts);\nint f(void *ctx)\n{\n    return nope;\n}\n")
+    bcc_suite.file("tool.c", "BPF_HASH(counts);\nint f(void *ctx)\n{\n    return zyqqx;\n}\n")
     bcc_suite.file("test_it.py", 'def test_it(ebpf_trace):\n    ebpf_trace.bcc("tool.c")\n')
     result = bcc_suite.run()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *tool.c:4:12: error: use of undeclared identifier 'nope'"])
+    result.stdout.fnmatch_lines(["E *tool.c:4:12: error: use of undeclared identifier 'zyqqx'"])

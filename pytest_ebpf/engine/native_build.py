@@ -54,6 +54,7 @@ uint32_t bpf_map__value_size(const struct bpf_map *map);
 int bpf_map__set_key_size(struct bpf_map *map, uint32_t size);
 int bpf_map__set_value_size(struct bpf_map *map, uint32_t size);
 uint32_t bpf_map__max_entries(const struct bpf_map *map);
+int bpf_map__set_max_entries(struct bpf_map *map, uint32_t entries);
 bool bpf_map__is_internal(const struct bpf_map *map);
 const void *bpf_map__initial_value(struct bpf_map *map, size_t *size);
 int bpf_map__reuse_fd(struct bpf_map *map, int fd);

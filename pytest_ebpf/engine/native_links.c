@@ -91,6 +91,26 @@ int pe_open_tracepoint(uint64_t id)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Returns a descriptor of an event of one CPU: each so many times something was
+ * counted (period), or so many times a second (frequency); or -errno. */
+int pe_open_sampling(uint32_t type, uint64_t config, uint64_t period, uint64_t frequency, int cpu)
+{
+	struct perf_event_attr wanted = {
+		.type = type,
+		.size = sizeof(wanted),
+		.config = config,
+		.freq = frequency != 0,
+	};
+	int fd;
+
+	if (frequency)
+		wanted.sample_freq = frequency;
+	else
+		wanted.sample_period = period;
+	fd = syscall(SYS_perf_event_open, &wanted, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /* Returns a descriptor of the kernel's list of tracepoints, mounted nowhere, or
  * -errno. */
 int pe_open_tracefs(void)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.probes.planner import Asked
     from pytest_ebpf.probes.types import Type
 
-__all__ = ["own_type", "usdt_groups"]
+__all__ = ["own_type", "usdt_groups", "usdt_probes"]
 
 
 def usdt_groups(wanted: Wanted, binary: Binary, shown: str) -> Iterator[Group]:
@@ -41,7 +41,7 @@ def usdt_groups(wanted: Wanted, binary: Binary, shown: str) -> Iterator[Group]:
     """
     on = machine(binary.machine)
     alike: dict[tuple[UsdtArgument, ...], list[Usdt]] = {}
-    for each in _found(wanted, binary, shown):
+    for each in usdt_probes(wanted, binary, shown):
         alike.setdefault(each.arguments, []).append(each)
     for operands, those in alike.items():
         yield planned(
@@ -53,7 +53,12 @@ def usdt_groups(wanted: Wanted, binary: Binary, shown: str) -> Iterator[Group]:
         )
 
 
-def _found(wanted: Wanted, binary: Binary, shown: str) -> list[Usdt]:
+def usdt_probes(wanted: Wanted, binary: Binary, shown: str) -> list[Usdt]:
+    """Find static probes.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
     there = binary.usdt()
     found = [
         each

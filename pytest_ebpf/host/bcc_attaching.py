@@ -105,8 +105,19 @@ def _kprobe(bpf: Any, function: str, place: Place) -> None:
     attach(event=bpf.fix_syscall_fnname(place["name"]), fn_name=function)
 
 
+def _sampling(bpf: Any, function: str, place: Place) -> None:
+    bpf.attach_perf_event(
+        ev_type=place["type"],
+        ev_config=place["config"],
+        fn_name=function.encode(),
+        sample_period=place["period"],
+        sample_freq=place["frequency"],
+    )
+
+
 _KINDS: Mapping[str, Callable[[Any, str, Place], None]] = {
     "tracepoint": _tracepoint,
     "raw_tracepoint": _raw_tracepoint,
     "kprobe": _kprobe,
+    "sampling": _sampling,
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 import mmap
 import os
 import re
@@ -10,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.engine.native import library
 from pytest_ebpf.engine.objects import LoadError, Object
-from pytest_ebpf.host.attaching import attach
+from pytest_ebpf.host.attaching import TRACING, attach
 from pytest_ebpf.host.instance import Instance
 from pytest_ebpf.host.maps import Map
 from pytest_ebpf.host.refusal import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_ebpf.host.instance import LoadRequest
 
@@ -28,8 +30,17 @@ _BUFFERS = {"ringbuf": 0, "perf_event_array": 4}
 """Bytes of the keys and of the values that the kernel wants (``ringbuf_map_alloc()``, ``perf_event_array``'s)."""
 _NO_MAP = re.compile(r"map '([^']*)': failed to create")
 _REFUSED = re.compile(r"prog '([^']*)': BPF program load failed")
+_NO_TYPE = re.compile(r"prog '([^']*)': failed to find kernel BTF type ID of '([^']*)'")
 _LOG_SIZE = 16 << 20
 """Bytes of a verifier's log; the kernel writes no longer one than UINT_MAX >> 2, and takes none of more before 5.2."""
+
+
+def _no_function(program: str, function: str) -> str:
+    return (
+        f"its program {program} is for {function}, and this kernel ({os.uname().release}) has no such function or"
+        " tracepoint, or does not describe it\n"
+        f'  try     attach={{"{program}": "fentry:function"}} with another, or without=["{program}"]'
+    )
 
 
 class ObjectInstance(Instance):
@@ -84,10 +95,38 @@ class ObjectInstance(Instance):
             if shared is not None and (error := self._lib.bpf_map__reuse_fd(map_, shared)):
                 raise Refused("open", f"its map {name} cannot be the tracer's: {os.strerror(-error)}")
             self._normalize(map_)
+        self._resize(request.packet.body.get("maps", {}))
+        self._choose(request.packet.body.get("load", {}), request.packet.body.get("attach", {}))
         for section, offset, value in request.packet.body.get("variables", ()):
             self._set_initial(section, offset, bytes.fromhex(value))
         for name, number in (("session", request.session), ("program", self.number)):
             self._set_own(f"{_OWN}{name}", number)
+
+    def _resize(self, maps: Mapping[str, Mapping[str, int]]) -> None:
+        lib = self._lib
+        setters = {
+            "key_size": lib.bpf_map__set_key_size,
+            "max_entries": lib.bpf_map__set_max_entries,
+            "value_size": lib.bpf_map__set_value_size,
+        }
+        for name, sizes in maps.items():
+            for size, number in sizes.items():
+                if error := setters[size](self._object.map_objects[name], number):
+                    raise Refused("open", f"its map {name} cannot have the {size} {number:,} ({os.strerror(-error)})")
+
+    def _choose(self, load: Mapping[str, bool], attach: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Choose what is loaded, and tell those that are loaded for one function (``fentry``) which it is."""
+        for name, wanted in load.items():
+            self._lib.bpf_program__set_autoload(self._object.programs[name], wanted)
+        for name, places in attach.items():
+            program = self._object.programs[name]
+            if self._lib.bpf_program__type(program) != TRACING or not places:
+                continue
+            if len(places) > 1 or places[0]["kind"] != "kprobe":
+                told = ", ".join(f"{each['kind']} {each['name']}" for each in places)
+                raise Refused("usage", f"its program {name} is for one function of the kernel, and not for {told}")
+            if self._lib.bpf_program__set_attach_target(program, 0, places[0]["name"].encode()):
+                raise Refused("attach", _no_function(name, places[0]["name"]))
 
     def _normalize(self, map_: Any) -> None:
         """Let a buffer declare what is written to it by its value type, which the kernel knows nothing of."""
@@ -141,12 +180,19 @@ class ObjectInstance(Instance):
             entries = 0 if map_ == self._ffi.NULL else self._lib.bpf_map__max_entries(map_)
             size = 0 if map_ == self._ffi.NULL else self._lib.bpf_map__value_size(map_)
             text = f"its map {match[1]}, of {entries:,} entries with values of {size:,} bytes, cannot be made ({why})"
+            if not entries or not size:
+                sizes = {**({} if entries else {"max_entries": 1024}), **({} if size else {"value_size": 1016})}
+                text += f'\n  try     maps={{"{match[1]}": {json.dumps(sizes)}}}, or what size it is to have'
             return Refused("open", text, failure.log)
         if match := _REFUSED.search(failure.log):
             # The kernel's own words last: its verdict is at the end.
             verdict = self._ffi.string(self._log).decode(errors="replace")
             text = f"the kernel refused its program {match[1]} ({why})"
+            if failure.error == errno.EPERM:
+                text += f'\n  try     a kprobe or a tracepoint near it; to do without this one, without=["{match[1]}"]'
             return Refused("verify", text, f"{failure.log.rstrip()}\n{verdict}")
+        if match := _NO_TYPE.search(failure.log):
+            return Refused("open", _no_function(match[1], match[2]), failure.log)
         return Refused("open", f"libbpf cannot load it ({why})", failure.log)
 
     def _loaded(self) -> dict[str, Any]:

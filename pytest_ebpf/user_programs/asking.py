@@ -11,7 +11,7 @@ from pytest_ebpf.user_programs.types import BccRequest, ObjectRequest
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pytest_ebpf.user_programs.program import Program
     from pytest_ebpf.window import Window
@@ -28,7 +28,7 @@ class ProgramRequests:
         """The window; for this package's own."""
         raise NotImplementedError  # of the trace
 
-    def program(
+    def program(  # noqa: PLR0913 - each has its name
         self,
         path: str | os.PathLike[str],
         /,
@@ -36,6 +36,8 @@ class ProgramRequests:
         defines: Mapping[str, str | int | None] | None = None,
         attach: Mapping[str, str | None] | None = None,
         variables: Mapping[str, Any] | None = None,
+        maps: Mapping[str, Mapping[str, int]] | None = None,
+        without: Collection[str] = (),
         types: Mapping[str, str] | None = None,
     ) -> Program:
         """Load a BPF program of your own and attach it, from now to the window's end.
@@ -46,6 +48,9 @@ class ProgramRequests:
             attach: By program, where it is attached: ``{"on_accept": "uprobe:./exp:accept_exp"}``; None: nowhere. Those
                 that are not named are attached where their sections say.
             variables: Values of global variables, written before it runs.
+            maps: By map, the sizes it is made with, where they are others than the object says:
+                ``{"stacks": {"max_entries": 1024, "value_size": 1016}}``, and ``key_size`` (value and key in bytes).
+            without: Programs of the object that are not loaded: those for another kernel, or another way to the same.
             types: By output, which structure its records are, where the object does not tell: ``{"events": "event"}``.
 
         Raises:
@@ -56,7 +61,9 @@ class ProgramRequests:
         window = self.window
         if window.closed:
             raise UsageError(f"the window is closed: a program runs in an open one, and {path} came too late")
-        asked = ObjectRequest(Path(path), defines or {}, attach or {}, variables or {}, types or {})
+        asked = ObjectRequest(
+            Path(path), defines or {}, attach or {}, variables or {}, maps or {}, without, types or {}
+        )
         return window.history.programs.load_object(asked, window)
 
     def bcc(

@@ -36,7 +36,7 @@ def load_bcc(history: History, asked: BccRequest, window: Window) -> Program:
             raise ProgramError(f"pytest-ebpf: {shown} cannot be used: {error}", log=error.log) from None
     hosted = Hosted(host, answer)
     types = BccTypes(shown, base64.b64decode(answer.body["btf"]), answer.body["emits"], asked.types)
-    return Program(history, hosted, types, window, shown, since_ns=since_ns)
+    return Program(history, hosted, types, window, shown, since_ns=since_ns, samples=places.samples)
 
 
 def _text_of(program: str | os.PathLike[str]) -> tuple[bytes, str, Path]:

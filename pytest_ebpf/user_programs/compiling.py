@@ -93,7 +93,7 @@ class _Compilation:
             *_FLAGS,
             f"-D__TARGET_ARCH_{_TARGETS.get(machine, machine)}",
             *_macros(defines),
-            *(f"-I{folder}" for folder in (self._types, INCLUDE)),
+            *(f"-I{folder}" for folder in (source.parent, self._types, INCLUDE)),
             # The kernel's own headers for programs, where they are; Debian keeps <asm/types.h> apart.
             *(f"-idirafter{folder}" for folder in ("/usr/include", f"/usr/include/{machine}-linux-gnu")),
         )
@@ -103,6 +103,8 @@ class _Compilation:
                 self._command,
                 compiler.identity,
                 [os.environ.get(name) for name in _FURTHER],
+                # One that is new may hide another, which is still as it was.
+                sorted(str(each) for pattern in ("*.h", "bpf/*.h") for each in source.parent.glob(pattern)),
             ]
         )
         self._note = cache.directory() / "programs" / f"{hashlib.sha256(text.encode()).hexdigest()}.json"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_object"]
 
+_SIZES = ("key_size", "max_entries", "value_size")
 _SAID = 12
 """Lines of what libbpf or the verifier said that are part of a message."""
 
@@ -38,25 +39,48 @@ def load_object(history: History, asked: ObjectRequest, window: Window) -> Progr
     variables = [
         _initial(variable_of(types.variables(), name, shown), name, value) for name, value in asked.variables.items()
     ]
-    _check_names(asked.attach, types.programs(), shown)
-    with placed({**types.places(), **asked.attach}) as places:
+    _check_programs(asked, types.programs(), shown)
+    _check_maps(asked.maps, types.maps(), shown)
+    sections = {name: place for name, place in types.places().items() if name not in asked.without}
+    load = {name: True for name, place in asked.attach.items() if place is not None} | dict.fromkeys(
+        asked.without, False
+    )
+    with placed(asked.attach, sections) as places:
         body = {"name": shown.partition(".")[0], "attach": places.by_program, "variables": variables}
-        body["records"] = types.record_sizes()
+        body |= {"records": types.record_sizes(), "maps": asked.maps, "load": load}
         try:
             answer = host.ask("load_object", data, places.files, **body)
         except ProgramError as error:
             raise _refused(shown, error) from None
-    return Program(history, Hosted(host, answer), types, window, shown)
+    return Program(history, Hosted(host, answer), types, window, shown, samples=places.samples)
 
 
 def _initial(found: Variable, name: str, value: Any) -> tuple[str, int, str]:
     return found.section, found.offset, encoded(found.type, value, found.size, f"the variable {name}").hex()
 
 
-def _check_names(attach: Mapping[str, object], programs: list[str], shown: str) -> None:
-    for name in attach:
+def _check_programs(asked: ObjectRequest, programs: list[str], shown: str) -> None:
+    for name in asked.attach:
         if name not in programs:
             raise UsageError(f"attach={{{name!r}: …}}: {shown} has no program {name!r}{nearest(name, programs)}")
+    if isinstance(asked.without, str):
+        raise UsageError(f"without={asked.without!r}: it is a list of programs: without=[{asked.without!r}]")
+    for name in asked.without:
+        if name not in programs:
+            raise UsageError(f"without=[{name!r}]: {shown} has no program {name!r}{nearest(name, programs)}")
+        if name in asked.attach:
+            raise UsageError(f"the program {name} of {shown} is both in attach= and in without=: say one of them")
+
+
+def _check_maps(asked: Mapping[str, Mapping[str, Any]], maps: list[str], shown: str) -> None:
+    for name, sizes in asked.items():
+        if name not in maps:
+            raise UsageError(f"maps={{{name!r}: …}}: {shown} has no map {name!r}{nearest(name, maps)}")
+        for size, number in sizes.items():
+            if size not in _SIZES:
+                raise UsageError(f"maps={{{name!r}: {{{size!r}: …}}}}: a map has no such size{nearest(size, _SIZES)}")
+            if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 1 << 32:
+                raise UsageError(f"maps={{{name!r}: {{{size!r}: {number!r}}}}}: it is a number from 1 to 4,294,967,295")
 
 
 def _refused(shown: str, error: ProgramError) -> ProgramError:

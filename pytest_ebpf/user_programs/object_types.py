@@ -86,6 +86,10 @@ class ObjectTypes:
         """Return the names of its programs."""
         return list(self._sections)
 
+    def maps(self) -> list[str]:
+        """Return the names of its maps."""
+        return list(self._maps)
+
     def places(self) -> dict[str, str]:
         """Return by program the places in files that the sections name: libbpf would look for them elsewhere."""
         places = {name: _place(section) for name, section in self._sections.items()}

@@ -16,7 +16,7 @@ from pytest_ebpf.user_programs.object_types import nearest
 from pytest_ebpf.user_programs.query import ProgramQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
@@ -37,7 +37,15 @@ class Program:
     """A program that runs in the kernel until the test's window closes, or until `detach`."""
 
     def __init__(  # noqa: PLR0913 - each has its name
-        self, history: History, hosted: Hosted, types: TypeSource, window: Window, name: str, *, since_ns: int = 0
+        self,
+        history: History,
+        hosted: Hosted,
+        types: TypeSource,
+        window: Window,
+        name: str,
+        *,
+        since_ns: int = 0,
+        samples: Collection[str] = (),
     ) -> None:
         """Made by `Trace.program` and `Trace.bcc` only.
 
@@ -48,7 +56,9 @@ class Program:
             window: In which it runs.
             name: What messages call it.
             since_ns: From when on its events are meant (CLOCK_MONOTONIC): one that is shared ran before.
+            samples: Where it is attached to samples.
         """
+        self._samples = samples
         self._since_ns = since_ns
         self._history = history
         self.hosted = hosted
@@ -187,6 +197,13 @@ class Program:
         found = list(self._buffered.gaps())
         if not self.hosted.loaded["attached"]:
             found.append(Gap(f"none of the programs of {self.name} is attached", "attach= says where"))
+        if self._samples:
+            found.append(
+                Gap(
+                    f"{self.name} runs at samples ({', '.join(self._samples)}): what is between them, it does not see",
+                    "attach it to a function or a tracepoint, which it sees each time",
+                )
+            )
         if self._detached_ns is not None and (window.closed_ns is None or window.closed_ns > self._detached_ns):
             found.append(
                 Gap(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from pytest_ebpf.probes.types import Type
@@ -26,6 +26,10 @@ class ObjectRequest(NamedTuple):
     """By program, where to; None: nowhere."""
     variables: Mapping[str, Any]
     """Values of global variables."""
+    maps: Mapping[str, Mapping[str, int]]
+    """By map, the sizes that it is made with, by libbpf's names for them."""
+    without: Collection[str]
+    """Programs that are not loaded."""
     types: Mapping[str, str]
     """By output, which structure its records are."""
 

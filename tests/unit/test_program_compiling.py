@@ -154,6 +154,26 @@ def test_the_headers_are_the_packages_own_and_none_of_the_systems(source: Path) 
     assert "include/bpf/bpf_helpers.h" in note.read_text()
 
 
+def test_headers_of_libbpf_that_lie_beside_a_text_go_before_the_packages(clang: Compiler, source: Path) -> None:
+    before = object_of(source)
+    newer = source.parent / "bpf/bpf_helpers.h"
+    newer.parent.mkdir()
+    newer.write_text("#include_next <bpf/bpf_helpers.h>\n#undef SEC\n#define SEC(name) section(name)\n")
+    with pytest.raises(ProgramError, match="section"):
+        object_of(source)
+    newer.write_text("#include_next <bpf/bpf_helpers.h>\n")
+    assert object_of(source) == before
+    assert clang.calls == 3
+
+
+def test_a_header_that_is_new_and_hides_another_is_seen(clang: Compiler, source: Path) -> None:
+    object_of(source)
+    (source.parent / "pytest_ebpf.bpf.h").write_text("#error hidden\n")
+    with pytest.raises(ProgramError, match="hidden"):
+        object_of(source)
+    assert clang.calls == 2
+
+
 def test_several_workers_compile_the_same_at_once(clang: Compiler, source: Path) -> None:
     script = "from pytest_ebpf.user_programs.compiling import object_of; print(object_of('probe.bpf.c'))"
     running = [

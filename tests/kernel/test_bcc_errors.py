@@ -46,23 +46,23 @@ def test_clangs_message_has_the_users_own_lines(ebpf_trace: Trace, tool: Path) -
         "static int unused;\n"
         "RAW_TRACEPOINT_PROBE(sched_process_exec)\n"
         "{\n"
-        "    counts.increment(nope);\n"
+        "    counts.increment(zyqqx);\n"
         "    return 0;\n"
         "}\n"
     )
     message = refused(ebpf_trace, tool, text)
     assert re.sub(r"(\d+ warnings? and )?1 error generated", "1 error generated", message) == (
         "pytest-ebpf: tool.c cannot be used: BCC cannot compile it\n"
-        "    tool.c:6:22: error: use of undeclared identifier 'nope'\n"
-        "        counts.increment(nope);\n"
+        "    tool.c:6:22: error: use of undeclared identifier 'zyqqx'\n"
+        "        counts.increment(zyqqx);\n"
         "                         ^\n"
         "    1 error generated."
     )
 
 
 def test_a_text_in_the_test_has_lines_too(ebpf_trace: Trace) -> None:
-    with pytest.raises(ProgramError, match=r"(?m)^    <text>:2:1: error: unknown type name 'what'$"):
-        ebpf_trace.bcc("\nwhat is this;\n")
+    with pytest.raises(ProgramError, match=r"(?m)^    <text>:2:1: error: unknown type name 'zyqqx'$"):
+        ebpf_trace.bcc("\nzyqqx it;\n")
 
 
 def test_bccs_own_messages_have_them_too(ebpf_trace: Trace, tool: Path) -> None:

@@ -14,6 +14,7 @@ from pytest_ebpf.errors import BrokerError, UsageError
 from pytest_ebpf.functions.finding_kernel import fields
 from pytest_ebpf.probes import kallsyms
 from pytest_ebpf.probes.btf_types import kernel_btf
+from pytest_ebpf.probes.modules import btf_of
 from pytest_ebpf.probes.types import spelled
 
 if TYPE_CHECKING:
@@ -66,10 +67,16 @@ def functions(wanted: Wanted) -> Iterator[str]:
         Unavailable: The kernel tells no types.
     """
     check_kprobes(wanted.function)
-    btf, known = kernel_btf(), kallsyms.functions()
-    there = [name for name in btf.functions() if known[name] == 1] if known else btf.functions()
+    known = kallsyms.functions()
+    there = {name: known.modules.get(name, "") for name, times in known.times.items() if times == 1}
+    if wanted.provider:
+        there = {name: module for name, module in there.items() if wanted.provider == (module or "vmlinux")}
     for name in _matching(wanted.function, there, "function"):
-        yield f"kprobe:{name}    {btf.signature(name)}"
+        try:
+            signature = btf_of(there[name]).signature(name)
+        except UsageError:
+            continue  # the compiler's own: a part, or a copy
+        yield f"kprobe:{there[name]}{':' if there[name] else ''}{name}    {signature}"
 
 
 def _matching(pattern: str, names: Iterable[str], kind: str) -> list[str]:

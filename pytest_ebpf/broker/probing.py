@@ -74,8 +74,10 @@ def parse(request: Mapping[str, Any], descriptors: list[int], *, is_root: bool, 
     if has_context and found.returns:
         raise BrokerError(f"a {kind} has no return")
     if kind != "uprobe":
-        task = _task_of(request.get("task"), kind)
-        return Asked(kind, spec, found.returns, name=name, root=not has_owner, task=task)
+        task, loading = _task_of(request.get("task"), kind), request.get("loading", 0)
+        if not isinstance(loading, int):
+            raise BrokerError(f"which loading of a module is meant is a number, and you said {loading!r:.40}")
+        return Asked(kind, spec, found.returns, name=name, root=not has_owner, task=task, loading=loading)
     places = unpack_places(table[size:], _size_of_target(descriptors[0]))
     return Asked(
         kind, spec, found.returns, tuple(places), descriptors[0], name, root=found.reads_kernel and not has_owner

@@ -70,12 +70,14 @@ class Asked:
     """Whether confined sessions are told nothing of it."""
     task: int | None = None
     """Which argument of a raw tracepoint is the task that it is about; None: the one that passes it."""
+    loading: int = 0
+    """Which loading of its module a function of the kernel's is of: the kernel takes a probe off when it unloads it."""
 
     def key(self) -> tuple[object, ...]:
         """Return what is equal in probes that can be one."""
         status = os.fstat(self.descriptor) if self.descriptor >= 0 else None
         file = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) if status else ()
-        return (self.kind, self.name, file, self.places, self.spec, self.root, self.task)
+        return (self.kind, self.name, file, self.places, self.spec, self.root, self.task, self.loading)
 
 
 @dataclass(slots=True)

@@ -47,7 +47,9 @@ class Connection(Protocol):
     def snapshot(self) -> None:
         """Ask for records of the calls that have not returned; raises `BrokerDied`."""
 
-    def attach(self, kind: str, name: str, descriptors: Sequence[int], *, task: int | None = None) -> tuple[int, bool]:
+    def attach(
+        self, kind: str, name: str, descriptors: Sequence[int], *, task: int | None = None, loading: int = 0
+    ) -> tuple[int, bool]:
         """Attach a probe; return its id, and whether it was attached already."""
 
     def detach(self, probe: int) -> None:

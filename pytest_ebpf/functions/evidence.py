@@ -70,6 +70,11 @@ class Scope(NamedTuple):
         if not self.allow_inlined:
             yield from _elsewhere(arming)
         if not arming.definition.path:
+            if arming.replaced:
+                yield Gap(
+                    f"modules of the kernel were loaded or unloaded since the probe on {name} was attached",
+                    "ask for it when they are loaded",
+                )
             return
         if arming.replaced:
             yield Gap(

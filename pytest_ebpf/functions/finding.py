@@ -53,9 +53,11 @@ def define(wanted: Wanted, format_of: Callable[[str], str]) -> Definition:
 
     if wanted.kind == "tracepoint":
         return finding_kernel.tracepoint(wanted, format_of)
-    return {"raw_tracepoint": finding_kernel.raw_tracepoint, "kprobe": finding_kernel.kernel_function}[wanted.kind](
-        wanted
-    )
+    if wanted.kind == "raw_tracepoint":
+        return finding_kernel.raw_tracepoint(wanted)
+    from pytest_ebpf.functions import kernel_functions  # noqa: PLC0415 - likewise
+
+    return kernel_functions.kernel_function(wanted)
 
 
 def open_binary(target: Any) -> tuple[Binary, str]:

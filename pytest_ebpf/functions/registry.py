@@ -97,6 +97,7 @@ class Functions:
                 target=definition.path or None,
                 spec=group.spec,
                 places=group.places,
+                loading=group.loading,
                 task=definition.task,
             )
             try:

@@ -235,6 +235,17 @@ def test_copies_of_a_function_of_the_kernel() -> None:
     trace.assert_not_called("accept_exp", allow_inlined=True)
 
 
+def test_a_module_of_the_kernel_that_was_loaded_again() -> None:
+    world, trace = asked(path="")
+    world.exit(world.exp())
+    trace.assert_not_called("accept_exp")
+    world.identity = world.identity._replace(inode=43)
+    assert because(lambda: trace.assert_not_called("accept_exp")) == [
+        "because   modules of the kernel were loaded or unloaded since the probe on accept_exp was attached",
+        "try       ask for it when they are loaded",
+    ]
+
+
 def test_a_section_that_was_open_before() -> None:
     world = FunctionWorld()
     trace = world.trace()

@@ -12,9 +12,9 @@ from pytest_ebpf.engine.kernel_attaching import check_kprobes
 from pytest_ebpf.engine.native import library
 from pytest_ebpf.errors import BrokerError, UsageError
 from pytest_ebpf.functions.finding_kernel import fields
+from pytest_ebpf.functions.kernel_functions import matching, signature_of
 from pytest_ebpf.probes import kallsyms
 from pytest_ebpf.probes.btf_types import kernel_btf
-from pytest_ebpf.probes.modules import btf_of
 from pytest_ebpf.probes.types import spelled
 
 if TYPE_CHECKING:
@@ -68,15 +68,11 @@ def functions(wanted: Wanted) -> Iterator[str]:
     """
     check_kprobes(wanted.function)
     known = kallsyms.functions()
-    there = {name: known.modules.get(name, "") for name, times in known.times.items() if times == 1}
-    if wanted.provider:
-        there = {name: module for name, module in there.items() if wanted.provider == (module or "vmlinux")}
-    for name in _matching(wanted.function, there, "function"):
-        try:
-            signature = btf_of(there[name]).signature(name)
-        except UsageError:
-            continue  # the compiler's own: a part, or a copy
-        yield f"kprobe:{there[name]}{':' if there[name] else ''}{name}    {signature}"
+    for name in matching(wanted, known):
+        module = known.modules.get(name, "")
+        signature = None if known.times[name] > 1 else signature_of(module, name)
+        if signature is not None:
+            yield f"kprobe:{module}{':' if module else ''}{name}    {signature}"
 
 
 def _matching(pattern: str, names: Iterable[str], kind: str) -> list[str]:

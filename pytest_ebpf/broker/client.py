@@ -174,6 +174,18 @@ class Client:
         """
         return str(self._ask({"op": "format", "name": tracepoint}).body["format"])
 
+    def traceable(self) -> bytes:
+        """Ask which functions of the kernel can be traced: one a line, those of modules followed by the module.
+
+        Raises:
+            BrokerError: The kernel does not say.
+            BrokerDied: It is gone.
+        """
+        (descriptor,) = self._ask({"op": "traceable"}, descriptors=True).descriptors
+        with os.fdopen(descriptor, "rb") as file:
+            file.seek(0)  # the broker has written it
+            return file.read()
+
     def returns_filtered(self) -> bool:
         """Ask whether a seccomp filter can answer the system call that return probes work by, on this kernel.
 

@@ -10,11 +10,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.engine.kernel_attaching import attach_function, attach_raw_tracepoint, attach_tracepoint
+from pytest_ebpf.engine.kernel_attaching import (
+    attach_function,
+    attach_functions,
+    attach_raw_tracepoint,
+    attach_tracepoint,
+    check_kprobes,
+)
 from pytest_ebpf.engine.native import object_path
 from pytest_ebpf.engine.objects import LoadError, Loading
 from pytest_ebpf.engine.specs import stamped
 from pytest_ebpf.errors import BrokerError
+from pytest_ebpf.probes import kallsyms
 from pytest_ebpf.probes.spec import MAX_PROBES
 
 if TYPE_CHECKING:
@@ -42,13 +49,20 @@ _RESERVED = 128
 """Descriptors that are left for sessions."""
 _UPROBE_MULTI = 48
 """``BPF_TRACE_UPROBE_MULTI`` of ``linux/bpf.h``, kernel 6.6."""
-
+_KPROBE_MULTI = 42
+"""``BPF_TRACE_KPROBE_MULTI``, kernel 5.18."""
 
 _NEEDS = {
     "uprobe": "kernel 6.0 or later with BTF, CONFIG_UPROBES=y and CONFIG_UPROBE_EVENTS=y",
     "tracepoint": "kernel 5.15 or later with BTF, CONFIG_PERF_EVENTS=y and CONFIG_TRACEPOINTS=y",
     "raw_tracepoint": "kernel 5.15 or later with BTF and CONFIG_TRACEPOINTS=y",
     "kprobe": "kernel 5.15 or later with BTF, CONFIG_KPROBES=y and CONFIG_KPROBE_EVENTS=y",
+}
+
+
+_MANY = {
+    "uprobe": "kernel 6.6 or later",
+    "kprobe": "kernel 5.19 or later with CONFIG_FPROBE=y, and kernel.kptr_restrict below 2",
 }
 
 
@@ -65,19 +79,21 @@ class Asked:
     descriptor: int = -1
     """Of the file, for as long as the call lasts."""
     name: str = ""
-    """Of the tracepoint, or of the function."""
+    """Of the tracepoint."""
+    functions: tuple[str, ...] = ()
+    """Of the kernel."""
     root: bool = False
     """Whether confined sessions are told nothing of it."""
     task: int | None = None
     """Which argument of a raw tracepoint is the task that it is about; None: the one that passes it."""
     loading: int = 0
-    """Which loading of its module a function of the kernel's is of: the kernel takes a probe off when it unloads it."""
+    """Which loading of their modules functions of the kernel's are of: unloading one takes off the probes on it."""
 
     def key(self) -> tuple[object, ...]:
         """Return what is equal in probes that can be one."""
         status = os.fstat(self.descriptor) if self.descriptor >= 0 else None
         file = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) if status else ()
-        return (self.kind, self.name, file, self.places, self.spec, self.root, self.task, self.loading)
+        return (self.kind, self.name, self.functions, file, self.places, self.spec, self.root, self.task, self.loading)
 
 
 @dataclass(slots=True)
@@ -127,9 +143,11 @@ class Probes:
                 each.holders.add(session)
                 return number, True
         number = self._free_number()
-        object_ = self._loaded(asked, number)
-        if asked.kind == "uprobe" and not self._many:
-            check_room(len(asked.places), len(os.listdir("/proc/self/fd")), returns=asked.returns)  # noqa: PTH208 - names
+        addresses = self._addresses(asked)
+        object_ = self._loaded(asked, number, many=bool(addresses))
+        if (asked.kind == "uprobe" and not self._many) or (len(asked.functions) > 1 and not addresses):
+            places, used = len(asked.places or asked.functions), len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names
+            check_room(places, used, returns=asked.returns, kind=asked.kind)
         self._update_spec(number, stamped(asked.spec, number, root=asked.root))
         attached = _Attached(key, holders={session})
         self._attached[number] = attached
@@ -138,7 +156,7 @@ class Probes:
             # what was attached to a function last comes first: an entry sees whether its return is followed.
             order = (False, True) if asked.kind == "kprobe" else (True, False)
             for returns in order if asked.returns else (False,):
-                self._attach(object_, attached, number, asked, returns=returns)
+                self._attach(object_, attached, number, asked, addresses, returns=returns)
         except BaseException:
             self.detach(session, number)
             raise
@@ -204,15 +222,22 @@ class Probes:
         """Return the programs of a probe: of an entry, and of a return if it has one."""
         return _PROGRAMS[asked.kind] if asked.task is None else (_OF_TASK[asked.task],)
 
-    def _loaded(self, asked: Asked, number: int) -> Loading:
+    def _addresses(self, asked: Asked) -> list[int]:
+        """Return where functions of the kernel are, if it can attach to several at once."""
+        if len(asked.functions) < 2 or not self._lib.pe_has_kprobe_multi():  # noqa: PLR2004 - several
+            return []
+        known = kallsyms.addresses()
+        return [known[name] for name in asked.functions] if known.keys() >= set(asked.functions) else []
+
+    def _loaded(self, asked: Asked, number: int, *, many: bool) -> Loading:
         kind, own = asked.kind, asked.kind in _TRACEPOINTS
-        key = number if own else kind
+        key = number if own else f"{kind}s" if many else kind
         if key in self._objects:
             return self._objects[key][1]
         if kind == "uprobe":
             self._many = bool(self._lib.pe_has_uprobe_multi())
         path, names = str(object_path(_UPROBES if kind == "uprobe" else _KERNEL)), self._names(asked)
-        object_ = Loading(self._library, path, partial(self._prepare, names, asked, number if own else 0))
+        object_ = Loading(self._library, path, partial(self._prepare, names, asked, number if own else 0, many))
         try:
             object_.wait()
         except LoadError as failure:
@@ -223,7 +248,7 @@ class Probes:
             self._shared["specs"] = os.dup(object_.maps["specs"])
         return object_
 
-    def _prepare(self, names: tuple[str, ...], asked: Asked, cookie: int, object_: Loading) -> None:
+    def _prepare(self, names: tuple[str, ...], asked: Asked, cookie: int, many: bool, object_: Loading) -> None:  # noqa: FBT001 - bound
         if cookie:
             (constants,) = (each for name, each in object_.map_objects.items() if name.endswith(".rodata"))
             value = cookie.to_bytes(8, sys.byteorder)  # const volatile __u64 cfg_cookie, and nothing else
@@ -234,6 +259,8 @@ class Probes:
             self._lib.bpf_program__set_autoload(program, name in names)
             if self._many and asked.kind == "uprobe":
                 self._lib.bpf_program__set_expected_attach_type(program, _UPROBE_MULTI)
+            if many and name in names:
+                self._lib.bpf_program__set_expected_attach_type(program, _KPROBE_MULTI)
         if asked.task is not None:
             self._lib.bpf_program__set_attach_target(object_.programs[names[0]], 0, asked.name.encode())
 
@@ -251,7 +278,16 @@ class Probes:
         if self._lib.bpf_map_update_elem(self._shared["specs"], key, self._ffi.from_buffer(spec), 0):
             raise BrokerError(f"bpf_map_update_elem(specs): {os.strerror(self._ffi.errno)}")
 
-    def _attach(self, object_: Loading, attached: _Attached, number: int, asked: Asked, *, returns: bool) -> None:
+    def _attach(  # noqa: PLR0913 - the last by its name
+        self,
+        object_: Loading,
+        attached: _Attached,
+        number: int,
+        asked: Asked,
+        addresses: list[int],
+        *,
+        returns: bool,
+    ) -> None:
         program = object_.programs[self._names(asked)[returns]]
         if asked.kind == "tracepoint":
             attached.links.append(attach_tracepoint(self._library, program, asked.name))
@@ -259,8 +295,13 @@ class Probes:
             of_task = asked.task is not None
             attached.links.append(attach_raw_tracepoint(self._library, program, asked.name, of_task=of_task))
         elif asked.kind == "kprobe":
-            link = attach_function(self._library, program, asked.name, number, returns=returns)
-            attached.links.append(link)
+            check_kprobes(asked.functions[0])
+            cookies = [number | index << 32 for index in range(len(asked.functions))]
+            if addresses:
+                attached.links.append(attach_functions(self._library, program, addresses, cookies, returns=returns))
+                return
+            for name, cookie in zip(asked.functions, cookies, strict=True):
+                attached.links.append(attach_function(self._library, program, name, cookie, returns=returns))
         else:
             self._attach_uprobe(program, attached, number, asked, returns=returns)
 
@@ -310,13 +351,14 @@ def _not_loaded(asked: Asked, failure: LoadError) -> BrokerError:
     )
 
 
-def check_room(places: int, used: int, *, returns: bool) -> None:
+def check_room(places: int, used: int, *, returns: bool, kind: str = "uprobe") -> None:
     """Make sure that there are descriptors for a kernel that attaches to one place at a time: an event and a link.
 
     Args:
         places: That are asked for.
         used: Descriptors that are open.
         returns: Whether the return is probed as well.
+        kind: Of places, or functions of the kernel.
 
     Raises:
         BrokerError: There are not. Half of them attached would have to be detached again, a tenth of a second each.
@@ -329,7 +371,7 @@ def check_room(places: int, used: int, *, returns: bool) -> None:
     raise BrokerError(
         f"{places:,} places need {places * each:,} descriptors on this kernel ({os.uname().release}), which attaches to"
         f" one place at a time, and the broker may have {limit:,} open\n"
-        "  needs   kernel 6.6 or later, which attaches to all of them at once\n"
+        f"  needs   {_MANY[kind]}, which attaches to all of them at once\n"
         f"  try     a pattern that names {fit:,} functions at most; or a higher hard limit where the broker is started:"
         f" ulimit -Hn {1 << (places * each + used + _RESERVED).bit_length()}"
     )

@@ -135,8 +135,8 @@ class Definition:
 
     @property
     def kernel_name(self) -> str:
-        """What the kernel calls what is not in a file."""
-        if self.path:
+        """What the kernel calls a tracepoint."""
+        if self.path or self.kind == "kprobe":
             return ""
         return f"{self.wanted.provider}:{self.wanted.function}" if self.kind == "tracepoint" else self.wanted.function
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_ebpf.probes import modules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
-__all__ = ["Listed", "addresses", "copies_of", "functions"]
+__all__ = ["Listed", "addresses", "copies_among", "copies_of", "functions"]
 
 _LIST = "/proc/kallsyms"
 _LINE = re.compile(rb"^(\S+) [tTwW] (?!__(?:pfx|cfi)_)(\S+)(?:\t\[(?!bpf\]|__builtin__)(\S+)\])?$", re.MULTILINE)
@@ -60,3 +60,13 @@ def addresses(path: str = _LIST) -> dict[str, int]:
 def copies_of(name: str, known: Mapping[str, object]) -> tuple[str, ...]:
     """Return the copies of a function that the compiler made, and calls in its stead."""
     return tuple(sorted(each for each in known if each.startswith(f"{name}.") and _COPY.match(each, len(name))))
+
+
+def copies_among(names: Collection[str], known: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the same of many functions, of those that have some which are not among them."""
+    found: dict[str, list[str]] = {}
+    for each in set(known).difference(names):
+        for match in _COPY.finditer(each):
+            if each[: match.start()] in names:
+                found.setdefault(each[: match.start()], []).append(each)
+    return {name: tuple(sorted(copies)) for name, copies in found.items()}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 __all__ = [
     "MAX_FETCHES",
     "MAX_FILTERS",
+    "MAX_FUNCTIONS",
     "MAX_KEPT",
     "MAX_PROBES",
     "MAX_STEPS",
@@ -30,6 +31,8 @@ MAX_FETCHES = 24
 MAX_FILTERS = 4
 MAX_STEPS = 5
 """Dereferences before a value."""
+MAX_FUNCTIONS = 10_000
+"""Of the kernel, of one probe: each of their calls, by whatever process, is slowed down."""
 MAX_KEPT = 4
 """Values of registers that are kept from an entry for its return."""
 NO_REGISTER = 255

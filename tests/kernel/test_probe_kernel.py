@@ -44,7 +44,8 @@ def field(offset: int, size: int = 8) -> Fetch:
 
 
 def attach(probes: Probing, kind: str, name: str, spec: Spec) -> AttachedProbe:
-    probe = probes.session.attach(ProbeRequest(spec=spec, kind=kind, name=name))
+    where = {"functions": (name,)} if kind == "kprobe" else {"name": name}
+    probe = probes.session.attach(ProbeRequest(spec=spec, kind=kind, **where))
     probe.wanted = True
     return probe
 

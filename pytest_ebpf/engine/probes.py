@@ -41,16 +41,15 @@ _PROGRAMS = {
     "tracepoint": ("probe__tracepoint",),
     "raw_tracepoint": ("probe__raw",),
     "kprobe": ("probe__kernel_enter", "probe__kernel_leave"),
+    "kprobes": ("probe__kernel_enter_many", "probe__kernel_leave_many"),
 }
-"""By kind of probe: of an entry, and of a return if it has one."""
+"""By kind of probe: of an entry, and of a return if it has one; those of functions of the kernel at many at once."""
 _OF_TASK = ("probe__of_task0", "probe__of_task1", "probe__of_task2", "probe__of_task3")
 _TRACEPOINTS = ("tracepoint", "raw_tracepoint")
 _RESERVED = 128
 """Descriptors that are left for sessions."""
 _UPROBE_MULTI = 48
 """``BPF_TRACE_UPROBE_MULTI`` of ``linux/bpf.h``, kernel 6.6."""
-_KPROBE_MULTI = 42
-"""``BPF_TRACE_KPROBE_MULTI``, kernel 5.18."""
 
 _NEEDS = {
     "uprobe": "kernel 6.0 or later with BTF, CONFIG_UPROBES=y and CONFIG_UPROBE_EVENTS=y",
@@ -218,9 +217,11 @@ class Probes:
         loaded = list(self._objects.values())
         return [(name, object_.programs[name]) for names, object_ in loaded for name in names]
 
-    def _names(self, asked: Asked) -> tuple[str, ...]:
+    def _names(self, asked: Asked, *, many: bool) -> tuple[str, ...]:
         """Return the programs of a probe: of an entry, and of a return if it has one."""
-        return _PROGRAMS[asked.kind] if asked.task is None else (_OF_TASK[asked.task],)
+        if asked.task is not None:
+            return (_OF_TASK[asked.task],)
+        return _PROGRAMS[f"{asked.kind}s" if many else asked.kind]
 
     def _addresses(self, asked: Asked) -> list[int]:
         """Return where functions of the kernel are, if it can attach to several at once."""
@@ -236,8 +237,8 @@ class Probes:
             return self._objects[key][1]
         if kind == "uprobe":
             self._many = bool(self._lib.pe_has_uprobe_multi())
-        path, names = str(object_path(_UPROBES if kind == "uprobe" else _KERNEL)), self._names(asked)
-        object_ = Loading(self._library, path, partial(self._prepare, names, asked, number if own else 0, many))
+        path, names = str(object_path(_UPROBES if kind == "uprobe" else _KERNEL)), self._names(asked, many=many)
+        object_ = Loading(self._library, path, partial(self._prepare, names, asked, number if own else 0))
         try:
             object_.wait()
         except LoadError as failure:
@@ -248,7 +249,7 @@ class Probes:
             self._shared["specs"] = os.dup(object_.maps["specs"])
         return object_
 
-    def _prepare(self, names: tuple[str, ...], asked: Asked, cookie: int, many: bool, object_: Loading) -> None:  # noqa: FBT001 - bound
+    def _prepare(self, names: tuple[str, ...], asked: Asked, cookie: int, object_: Loading) -> None:
         if cookie:
             (constants,) = (each for name, each in object_.map_objects.items() if name.endswith(".rodata"))
             value = cookie.to_bytes(8, sys.byteorder)  # const volatile __u64 cfg_cookie, and nothing else
@@ -259,8 +260,6 @@ class Probes:
             self._lib.bpf_program__set_autoload(program, name in names)
             if self._many and asked.kind == "uprobe":
                 self._lib.bpf_program__set_expected_attach_type(program, _UPROBE_MULTI)
-            if many and name in names:
-                self._lib.bpf_program__set_expected_attach_type(program, _KPROBE_MULTI)
         if asked.task is not None:
             self._lib.bpf_program__set_attach_target(object_.programs[names[0]], 0, asked.name.encode())
 
@@ -288,7 +287,7 @@ class Probes:
         *,
         returns: bool,
     ) -> None:
-        program = object_.programs[self._names(asked)[returns]]
+        program = object_.programs[self._names(asked, many=bool(addresses))[returns]]
         if asked.kind == "tracepoint":
             attached.links.append(attach_tracepoint(self._library, program, asked.name))
         elif asked.kind == "raw_tracepoint":

@@ -216,24 +216,27 @@ def tracepoint(
     return _with(wanted, (), *_task_apart(wanted, values, options))
 
 
-def kernel_function(
+def kernel_function(  # noqa: PLR0913 - each has its name
     name: str,
     /,
     *types: Any,
     where: str | None = None,
     every: int = 1,
     limit: int | None = None,
+    stack: bool = False,
     returns: Any = None,
     **values: Any,
 ) -> Wanted:
     """Ask for the calls of a function of the kernel.
 
     Args:
-        name: As in ``/proc/kallsyms``; of a module's with or without the module (``"9p:v9fs_file_open"``).
+        name: As in ``/proc/kallsyms``, or a pattern; of a module's with or without the module
+            (``"9p:v9fs_file_open"``).
         types: As of `uprobe`; what is not said, BTF says.
         where: As of `uprobe`.
         every: As of `uprobe`.
         limit: As of `uprobe`.
+        stack: As of `uprobe`: in the kernel, and from where in the program.
         returns: As of `uprobe`.
         values: As of `uprobe`.
 
@@ -242,7 +245,8 @@ def kernel_function(
     """
     wanted = parse(name if name.partition(":")[0] in _FORMS else f"kprobe:{name}")
     _check_kind(wanted, "kprobe", name)
-    return _with(wanted, types, values, {"where": where, "every": every, "limit": limit, "returns": returns})
+    options = {"where": where, "every": every, "limit": limit, "stack": stack, "returns": returns}
+    return _with(wanted, types, values, options)
 
 
 def _check_kind(wanted: Wanted, kind: str, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import re
 from collections import Counter
@@ -13,7 +14,7 @@ from pytest_ebpf.probes import modules
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-__all__ = ["Listed", "addresses", "copies_among", "copies_of", "functions"]
+__all__ = ["Listed", "Place", "addresses", "copies_among", "copies_of", "functions", "symbol_at"]
 
 _LIST = "/proc/kallsyms"
 _LINE = re.compile(rb"^(\S+) [tTwW] (?!__(?:pfx|cfi)_)(\S+)(?:\t\[(?!bpf\]|__builtin__)(\S+)\])?$", re.MULTILINE)
@@ -22,6 +23,15 @@ _INITIAL = re.compile(rb"^\S+ \S __init_begin\n.*?^\S+ \S __init_end\n", re.MULT
 """Functions that are gone since the kernel has started, and are listed all the same."""
 _COPY = re.compile(r"\.(part|constprop|isra)\.")
 """What gcc calls the copies that it makes of a function; the ``.cold`` part of one is reached through it alone."""
+
+
+class Place(NamedTuple):
+    """Where a function is."""
+
+    address: int
+    name: str
+    module: str
+    """Empty: in the kernel proper."""
 
 
 class Listed(NamedTuple):
@@ -55,6 +65,19 @@ def addresses(path: str = _LIST) -> dict[str, int]:
     """Return where each function is; nothing, if the kernel hides that (``kernel.kptr_restrict``)."""
     found = {name.decode(errors="replace"): int(address, 16) for address, name, _ in _LINE.findall(_text(path))}
     return found if any(found.values()) else {}
+
+
+def symbol_at(address: int, path: str = _LIST) -> Place | None:
+    """Return the function that an address of the kernel's is in; None: it is in none, or the kernel hides where."""
+    places = _places(path, frozenset(modules.loaded().items()))
+    index = bisect.bisect(places, address, key=lambda place: place.address) - 1
+    return places[index] if index >= 0 and places[index].address else None
+
+
+@functools.lru_cache(maxsize=2)
+def _places(path: str, _loaded: frozenset[tuple[str, int]]) -> list[Place]:
+    found = _LINE.findall(_text(path))
+    return sorted(Place(int(at, 16), name.decode(errors="replace"), module.decode()) for at, name, module in found)
 
 
 def copies_of(name: str, known: Mapping[str, object]) -> tuple[str, ...]:

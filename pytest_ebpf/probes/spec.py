@@ -137,7 +137,7 @@ class Spec:
     cap: int = 0
     """Hits told in a window; 0: all."""
     stack: int = 0
-    """Frames of the user's stack to tell; 0: none."""
+    """Frames of the user's stack to tell, and as many of the kernel's if it is there; 0: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +181,5 @@ class ProbeHit(NamedTuple):
     """By the index of the fetch."""
     stack: tuple[int, ...] = ()
     """Return addresses, innermost first."""
+    kernel_stack: tuple[int, ...] = ()
+    """Those in the kernel, if the probe is there."""

@@ -45,7 +45,7 @@ def test_a_kernel_without_kprobes_says_so(ebpf_trace: Trace, returns: object) ->
     )
 
 
-@pytest.mark.skipif(HAS_KPROBES, reason="this kernel has kprobes")
+@without_kprobes
 def test_a_kernel_without_kprobes_says_so_of_patterns(ebpf_trace: Trace) -> None:
     with pytest.raises(BrokerError, match=r"^this kernel \(.*\) has no kprobes\n  needs   a kernel built with"):
         ebpf_trace.kernel_function("do_unlink*")

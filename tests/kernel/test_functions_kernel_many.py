@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tiers import require_root
+from tiers import HAS_KPROBES, require_root, with_kprobes
 
 from pytest_ebpf import TraceIncomplete, UsageError, glob
 from pytest_ebpf.probes import kallsyms
@@ -25,12 +25,10 @@ def root() -> None:
     require_root()
 
 
-HAS_KPROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
 HAS_9P = Path("/sys/kernel/btf/9p").exists()
 """A guest's files come from its host through this module."""
 HAS_FPROBE = kallsyms.functions().times["register_fprobe"] > 0
 """Many at once work by it; Debian's 6.1 was built without."""
-with_kprobes = pytest.mark.skipif(not HAS_KPROBES, reason="this kernel was built without kprobes")
 with_9p = pytest.mark.skipif(
     not (HAS_KPROBES and HAS_9P), reason="there are no kprobes, or the module 9p is not loaded"
 )

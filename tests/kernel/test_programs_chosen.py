@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +15,7 @@ from pytest_ebpf import ProgramError, Trace, TraceIncomplete, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 SIZES = {"counts": {"max_entries": 4096}, "stacks": {"max_entries": 1024, "value_size": 1016}}
 NEITHER = ["on_sample", "on_function"]

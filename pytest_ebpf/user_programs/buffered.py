@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ebpf._values import Gap
@@ -135,7 +135,7 @@ class Buffered:
         for life in self._history.lives.values():
             if namespace == _INITIAL:
                 found.setdefault(life.key[0], []).append(life)
-            elif namespace == os.stat("/proc/self/ns/pid").st_ino:  # noqa: PTH116 - short
+            elif namespace == Path("/proc/self/ns/pid").stat().st_ino:
                 found.setdefault(life.pid_in("pid"), []).append(life)
         return found
 

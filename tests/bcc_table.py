@@ -2,7 +2,8 @@
 
     python tests/bcc_table.py 6.1 6.12
 
-runs them all in virtual machines, which takes half an hour for each kernel, and writes the table.
+runs them all in virtual machines, one boot for each kernel, and writes the table. What stands there of kernels that are
+not named, stays.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def told_by(kernel: str, tools: Sequence[str]) -> dict[str, bcc_tools.Told]:
 
 def word(told: bcc_tools.Told) -> str:
     """What became of a tool, as the table has it."""
+    if told.stopped:
+        return f"not in {told.stopped:.0f} s"
     if told.attaches:
         return "attaches"
     return "loads" if told.loaded and not told.not_loaded else "no"
@@ -55,14 +58,20 @@ def rows() -> dict[str, dict[str, str]]:
 
 def write(told: Mapping[str, Mapping[str, bcc_tools.Told]]) -> None:
     """Write what became of the tools under each kernel. The reasons stay; one that is wanted is given as "?"."""
-    columns = [f"Linux {kernel}" for kernel in told]
-    lines = [f"| tool | {' | '.join(columns)} | why not |", f"|---|{'---|' * len(columns)}---|"]
     before = rows()
+    columns = list(dict.fromkeys([*_columns(before), *(f"Linux {kernel}" for kernel in told)]))
+    words = {f"Linux {kernel}": {tool: word(one) for tool, one in each.items()} for kernel, each in told.items()}
+    lines = [f"| tool | {' | '.join(columns)} | why not |", f"|---|{'---|' * len(columns)}---|"]
     for tool in bcc_tools.tools():
-        words = [word(each[tool]) for each in told.values()]
-        known = before.get(tool, {}).get("why not") or "?"
-        lines.append(f"| `{tool}` | {' | '.join(words)} | {'' if set(words) == {'attaches'} else known} |")
+        row = before.get(tool, {})
+        cells = [words[column][tool] if column in words else row.get(column, "not run") for column in columns]
+        known = row.get("why not") or "?"
+        lines.append(f"| `{tool}` | {' | '.join(cells)} | {'' if set(cells) == {'attaches'} else known} |")
     PAGE.write_text(TABLE.sub("\n".join(lines).replace("\\", r"\\") + "\n", PAGE.read_text()))
+
+
+def _columns(table: Mapping[str, Mapping[str, str]]) -> list[str]:
+    return [name for name in next(iter(table.values())) if name != "why not"]
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Runs the tools of Debian's bpfcc-tools, unchanged, each in a process of its own (bcc_witness.py).
+"""Runs the tools of Debian's bpfcc-tools, unchanged (by bcc_witness.py).
 
     python3 bcc_tools.py load|attach [TOOL …]
 
@@ -11,8 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +24,8 @@ WITNESS = Path(__file__).with_name("bcc_witness.py")
 PYTHON = "/usr/bin/python3"
 """The one that Debian's BCC is for."""
 AT_ONCE = 2
+PATIENCE = 300
+"""Seconds that a tool may take; on an emulated processor some take a minute."""
 
 PID = str(os.getpid())
 """Some process."""
@@ -81,12 +81,14 @@ class Told:
     """How many were compiled, or tried to be."""
     error: str = ""
     """What the tool ended with."""
+    stopped: float = 0
+    """Seconds after which it was stopped, if it was."""
     output: str = ""
 
     @property
     def loads(self) -> bool:
         """It went as far as to wait for events, with all its programs loaded."""
-        return bool(self.loaded) and not self.not_loaded and not self.error
+        return bool(self.loaded) and not self.not_loaded and not self.error and not self.stopped
 
     @property
     def compiles(self) -> bool:
@@ -121,28 +123,28 @@ def path_of(tool: str) -> Path:
 
 def run(tool: str, mode: str) -> Told:
     """Run one to where it would wait."""
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder, "result")
-        witness = [PYTHON, str(WITNESS), mode, str(result), str(path_of(tool)), *ARGUMENTS.get(tool, ())]
-        done = subprocess.run(
-            ["timeout", "600", "unshare", "--mount", "sh", "-c", f'{MOUNT[mode]} && exec "$@"', "sh", *witness],
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TERM": "dumb"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if not result.exists():
-            return Told(tool=tool, error=f"ended with {done.returncode}", output=done.stdout)
-        return Told(tool=tool, output=done.stdout, **json.loads(result.read_text()))
+    [told] = run_all([tool], mode)
+    return told
 
 
 def run_all(names: Sequence[str], mode: str) -> Iterator[Told]:
-    """Run some, two at once."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield from pool.map(run, names, [mode] * len(names))
+    """Run some, two at once; yield each as it has ended."""
+    asked = json.dumps([[name, str(path_of(name)), *ARGUMENTS.get(name, ())] for name in names])
+    witness = [PYTHON, str(WITNESS), mode, str(AT_ONCE), str(PATIENCE)]
+    with subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", f'{MOUNT[mode]} && exec "$@"', "sh", *witness],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TERM": "dumb"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        with process.stdin:
+            process.stdin.write(asked)
+        for line in process.stdout:
+            yield Told(**json.loads(line))
+    assert process.returncode == 0
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from pytest_ebpf.engine.objects import OBJECT
 from pytest_ebpf.errors import Unavailable, UsageError
 from pytest_ebpf.headers.tree import kernel_source
 from pytest_ebpf.host import bcc_module
+from pytest_ebpf.host.bcc_headers import Headers
 from pytest_ebpf.host.bcc_module import Source, Table
 from pytest_ebpf.host.instance import Instance
 from pytest_ebpf.host.maps import Map
@@ -47,9 +48,10 @@ def load(request: LoadRequest) -> BccInstance:
     """
     source = _source(request)
     key = source.text, source.cflags, json.dumps(_places(source), sort_keys=True)
-    if key not in _instances:
-        _instances[key] = BccInstance(source, request.shared)
-    return _instances[key]
+    known = _instances.get(key)
+    if known is None or not known.headers.are_as_they_were():
+        known = _instances[key] = BccInstance(source, request.shared)
+    return known
 
 
 def _source(request: LoadRequest) -> Source:
@@ -95,12 +97,14 @@ class BccInstance(Instance):
         super().__init__()
         self._ffi, self._lib = library()
         self._module: bcc_module.Module | None = None
+        self.headers = Headers()
         self._wanted = self._new_map()
         """By the slot of a session, which session has it now: of the others' processes it tells nothing."""
         try:
             macros = [f"-D{name}={value}" for name, value in self._macros(shared).items()]
-            cflags = (*macros, "-include", str(_HEADER), *source.cflags)
+            cflags = (*macros, "-include", str(_HEADER), *source.cflags, *self.headers.flags)
             self._module = bcc_module.load(dataclasses.replace(source, cflags=cflags), kernel_source())
+            self.headers.note()
             self._describe(self._module)
         except Unavailable as error:
             self.close()
@@ -194,6 +198,7 @@ class BccInstance(Instance):
         if self._module is not None:
             self._module.close()
             self._module = None
+        self.headers.close()
         if self._wanted >= 0:
             os.close(self._wanted)
             self._wanted = -1

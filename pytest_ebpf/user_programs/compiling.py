@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pytest_ebpf import cache
 from pytest_ebpf.errors import ProgramError, UsageError
 from pytest_ebpf.headers.vmlinux import vmlinux_directory
+from pytest_ebpf.prerequisites import prerequisites
 from pytest_ebpf.user_programs import diagnostics
 from pytest_ebpf.user_programs.compilers import Compiler, find_compiler
 
@@ -132,7 +133,7 @@ class _Compilation:
             target, rule = Path(folder, "object"), Path(folder, "rule")
             self._run(("-MD", f"-MF{rule}", "-c", str(self._source), "-o", str(target)), apart)
             data = target.read_bytes()
-            files = [Path(name).absolute() for name in _prerequisites(rule.read_text(errors="surrogateescape"))]
+            files = [Path(name).absolute() for name in prerequisites(rule.read_text(errors="surrogateescape"))]
         name = self._source.with_suffix(".o").name
         digest = hashlib.sha256(name.encode() + b"\0" + data).hexdigest()
         made = cache.made(f"program-{digest[:32]}", lambda folder: _write(folder / name, data)) / name
@@ -173,10 +174,3 @@ class _Compilation:
 
 def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
-
-
-def _prerequisites(rule: str) -> list[str]:
-    """Return the files that an object is made of, out of a rule for make(1)."""
-    _, _, names = rule.replace("\\\n", " ").partition(": ")
-    found = re.findall(r"(?:\\.|[^\s\\])+", names)
-    return [re.sub(r"\\(.)", r"\1", name).replace("$$", "$") for name in found]

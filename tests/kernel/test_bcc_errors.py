@@ -46,23 +46,23 @@ def test_clangs_message_has_the_users_own_lines(ebpf_trace: Trace, tool: Path) -
         "static int unused;\n"
         "RAW_TRACEPOINT_PROBE(sched_process_exec)\n"
         "{\n"
-        "    counts.increment(nope);\n"
+        "    counts.increment(zyqqx);\n"
         "    return 0;\n"
         "}\n"
     )
     message = refused(ebpf_trace, tool, text)
     assert re.sub(r"(\d+ warnings? and )?1 error generated", "1 error generated", message) == (
         "pytest-ebpf: tool.c cannot be used: BCC cannot compile it\n"
-        "    tool.c:6:22: error: use of undeclared identifier 'nope'\n"
-        "        counts.increment(nope);\n"
+        "    tool.c:6:22: error: use of undeclared identifier 'zyqqx'\n"
+        "        counts.increment(zyqqx);\n"
         "                         ^\n"
         "    1 error generated."
     )
 
 
 def test_a_text_in_the_test_has_lines_too(ebpf_trace: Trace) -> None:
-    with pytest.raises(ProgramError, match=r"(?m)^    <text>:2:1: error: unknown type name 'what'$"):
-        ebpf_trace.bcc("\nwhat is this;\n")
+    with pytest.raises(ProgramError, match=r"(?m)^    <text>:2:1: error: unknown type name 'zyqqx'$"):
+        ebpf_trace.bcc("\nzyqqx it;\n")
 
 
 def test_bccs_own_messages_have_them_too(ebpf_trace: Trace, tool: Path) -> None:
@@ -195,22 +195,3 @@ def test_nothing_of_one_that_was_refused_stays(ebpf_trace: Trace, tool: Path) ->
     text = "int stays_not(void *ctx) { return 0; }\nRAW_TRACEPOINT_PROBE(nope) { return 0; }\n"
     refused(ebpf_trace, tool, text, attach={"stays_not": "raw_tracepoint:sched_process_exec"})
     assert attached() == 0
-
-
-def test_what_crashes_bcc_crashes_the_host_alone_and_says_how(ebpf_trace: Trace, tool: Path) -> None:
-    # An assertion of clang's, for BCC 0.26 looks at what an array points to.
-    tool.write_text(
-        "BPF_RINGBUF_OUTPUT(out, 8);\n"
-        "RAW_TRACEPOINT_PROBE(sched_process_exec)\n{\n"
-        "    char data[16] = {};\n    out.ringbuf_output(data, sizeof(data), 0);\n    return 0;\n}\n"
-    )
-    try:
-        ebpf_trace.bcc(tool)
-    except Exception as error:  # noqa: BLE001 - one or the other, as BCC is built
-        message = str(error)
-    else:
-        pytest.skip("this BCC is not built so that it crashes")
-    assert message.startswith("pytest-ebpf: the process that holds BPF programs is gone\n")
-    assert "Cannot retrieve a NULL type pointer" in message
-    subprocess.run(["true"], check=True)
-    ebpf_trace.assert_spawned("true")

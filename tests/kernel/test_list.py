@@ -91,7 +91,7 @@ def test_who_may_not_see_the_list_is_told_what_can_be_seen(capsys: pytest.Captur
 
 def test_a_name_that_several_functions_of_the_kernel_have_is_refused(ebpf_trace: Trace) -> None:
     require_root()
-    known = kallsyms.functions()
+    known = kallsyms.functions().times
     name = next(name for name, count in known.items() if count > 1)
     with pytest.raises(UsageError) as caught:
         ebpf_trace.kernel_function(name, first="u64(arg0)")

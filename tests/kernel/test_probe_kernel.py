@@ -44,7 +44,8 @@ def field(offset: int, size: int = 8) -> Fetch:
 
 
 def attach(probes: Probing, kind: str, name: str, spec: Spec) -> AttachedProbe:
-    probe = probes.session.attach(ProbeRequest(spec=spec, kind=kind, name=name))
+    where = {"functions": (name,)} if kind == "kprobe" else {"name": name}
+    probe = probes.session.attach(ProbeRequest(spec=spec, kind=kind, **where))
     probe.wanted = True
     return probe
 
@@ -144,6 +145,16 @@ def test_what_another_thread_does_to_a_task_is_told_as_that_tasks(
         assert waiting.stdout.readline() == b"called\n"
         probe.wanted = False
     assert waiting.pid in {hit.host_tid for hit in probes.hits()}
+
+
+def test_what_is_asked_of_another_loading_of_a_module_is_another_probe(call_broker: Path, probes: Probing) -> None:
+    first, second = (ProbeRequest(spec=Spec(), kind="raw_tracepoint", name="sched_wakeup", loading=at) for at in (1, 2))
+    attached = probes.session.attach(first)
+    assert probes.session.attach(first) is attached
+    assert probes.session.attach(second).id != attached.id
+    with probing(call_broker) as others:
+        assert others.session.attach(first).id == attached.id
+        assert others.session.attach(second).id == probes.session.attach(second).id
 
 
 @pytest.mark.parametrize(

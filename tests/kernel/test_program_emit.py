@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,8 @@ PROGRAMS = (
     *("on_tracepoint", "on_raw_tp", "on_tp_btf", "on_uprobe", "on_uprobe_s"),
     *("on_perf_event", "on_flock", "on_wakeup"),
 )
+MINE = 100_000_000 + 100 * os.getpid()
+"""No other worker's numbers are like these."""
 ON_FUNCTIONS = {"on_fentry": b"fentry", "on_fexit": b"fexit", "on_kprobe": b"kprobe", "on_kretprobe": b"kret"}
 
 
@@ -125,11 +128,12 @@ def test_nothing_is_told_of_who_is_not_traced(
     ebpf_trace: Trace, marks: Callable[..., list[Mark]], load: Callable[..., Program]
 ) -> None:
     probe = load(ebpf_trace, "on_tracepoint")
+    probe.variables["least"] = MINE
     with ebpf_trace.window.history.session.apart():
-        marks("1-20")
+        marks(f"{MINE}-{MINE + 19}")
     assert probe.variables["untraced"] == 20, "the program ran for it"
     assert len(ebpf_trace.events) == 0
-    marks("21")
+    marks(str(MINE + 20))
     probe.assert_event("marked", count=1)
     assert probe.variables["untraced"] == 20
 
@@ -138,13 +142,14 @@ def test_nothing_is_told_while_no_window_is_open(
     ebpf_trace: Trace, marks: Callable[..., list[Mark]], load: Callable[..., Program]
 ) -> None:
     probe = load(ebpf_trace, "on_tracepoint")
+    probe.variables["least"] = MINE
     session = ebpf_trace.window.history.session
     number, session.window = session.window, 0
-    marks("1-20")
+    marks(f"{MINE}-{MINE + 19}")
     session.window = number
     assert probe.variables["untraced"] == 20
-    marks("21")
-    assert [event.value.number for event in probe.events] == [21]
+    marks(str(MINE + 20))
+    assert [event.value.number for event in probe.events] == [MINE + 20]
     assert probe.variables["untraced"] == 20
 
 
@@ -198,8 +203,8 @@ def test_a_window_is_told_nothing_of_what_the_one_before_loaded(
     load(ebpf_trace, "on_tracepoint")
     ebpf_trace.close()
     with Trace(history) as later:
-        marks("1-20")
+        marks(f"{MINE}-{MINE + 19}")
         assert not later.events.where(ProgramEvent)
         load(later, "on_tracepoint")
-        marks("21")
-        assert [event.value.number for event in later.events.where(ProgramEvent)] == [21]
+        marks(str(MINE + 20))
+        assert [event.value.number for event in later.events.where(ProgramEvent)] == [MINE + 20]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import brokers
 import pytest
+from bcc_here import require_bcc
 from sessions import session_of
 from tiers import require_command, require_root
 
@@ -32,6 +33,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NOBODY = 65534
+NOT_ALLOWED = (
+    "pytest-ebpf: the broker refused: programs of your own are for root here, since an administrator runs this broker "
+    "for all: run pytest as root, or without --ebpf-broker, or have it served with --allow-programs"
+)
+TEXT = """
+struct executed { char comm[16]; };
+BPF_PERF_OUTPUT(execs);
+RAW_TRACEPOINT_PROBE(sched_process_exec)
+{
+    struct executed executed = {};
+
+    bpf_get_current_comm(executed.comm, sizeof(executed.comm));
+    execs.perf_submit(ctx, &executed, sizeof(executed));
+    return 0;
+}
+"""
 REQUESTS = "hello, load_object, load_bcc, drain, map, variable, detach, unload"
 
 
@@ -56,41 +73,63 @@ def served(*options: str) -> Iterator[Path]:
                 broker.terminate()
 
 
-def use(path: Path, program: str) -> str:
-    """Load a program by a broker, and tell what it says of a process; what the broker refuses."""
+def use(path: Path, tell: Callable[[Trace], str]) -> str:
+    """Trace by a broker, and return what the test tells; what the broker refuses."""
     client = Client.connect(path)
     session = session_of(client)
     try:
         with Trace(History(session, Decoder().decode)) as trace:
-            loaded = trace.program(program)
-            process = subprocess.Popen(["/bin/true"])
-            process.wait()
-            event = loaded.assert_event("perf", pid=process.pid)
-            loaded["counts"][1] = 7
-            return f"{event['comm'].decode()} {loaded['counts'][1]} {loaded['counts'][process.pid]}"
+            return tell(trace)
     except BrokerError as error:
         return str(error)
     finally:
         session.close()
 
 
+def by_object(trace: Trace, program: str) -> str:
+    """What an object tells of a process."""
+    loaded = trace.program(program)
+    process = subprocess.Popen(["/bin/true"])
+    process.wait()
+    event = loaded.assert_event("perf", pid=process.pid)
+    loaded["counts"][1] = 7
+    return f"{event['comm'].decode()} {loaded['counts'][1]} {loaded['counts'][process.pid]}"
+
+
+def by_bcc(trace: Trace) -> str:
+    """What a text of BCC's tells of one."""
+    program = trace.bcc(TEXT)
+    subprocess.run(["/bin/true"], check=True)
+    return str(program.assert_event("execs")["comm"].decode())
+
+
 def test_under_an_administrators_broker_programs_are_for_root(bpf: Callable[[str], str]) -> None:
     with served() as path:
-        assert use(path, bpf("outputs")) == "true 7 1"
+        assert use(path, lambda trace: by_object(trace, bpf("outputs"))) == "true 7 1"
         program = str(shutil.copy(bpf("outputs"), path.parent))
-        with brokers.forked(lambda: use(path, program), NOBODY) as (_, said):
-            assert said() == (
-                "pytest-ebpf: the broker refused: programs of your own are for root here, since an administrator runs "
-                "this broker for all: run pytest as root, or without --ebpf-broker, or have it served with "
-                "--allow-programs"
-            )
+        with brokers.forked(lambda: use(path, lambda trace: by_object(trace, program)), NOBODY) as (_, said):
+            assert said() == NOT_ALLOWED
+
+
+def test_bcc_programs_are_too() -> None:
+    require_bcc()
+    with served() as path:
+        assert use(path, by_bcc) == "true"
+        with brokers.forked(lambda: use(path, by_bcc), NOBODY) as (_, said):
+            assert said() == NOT_ALLOWED
 
 
 def test_an_administrator_can_allow_them_to_a_user(bpf: Callable[[str], str]) -> None:
     with served("--allow-programs") as path:
         program = str(shutil.copy(bpf("outputs"), path.parent))
-        with brokers.forked(lambda: use(path, program), NOBODY) as (_, said):
+        with brokers.forked(lambda: use(path, lambda trace: by_object(trace, program)), NOBODY) as (_, said):
             assert said() == "true 7 1"
+
+
+def test_bcc_programs_too() -> None:
+    require_bcc()
+    with served("--allow-programs") as path, brokers.forked(lambda: use(path, by_bcc), NOBODY) as (_, said):
+        assert said() == "true"
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def test_a_return_by_a_macro_has_the_arguments_too(ebpf_trace: Trace, tmp_path: 
     [
         ("syscall__on_mkdirat", {"syscall__on_mkdirat": "kprobe:sys_mkdirat"}),
         ("syscall__on_mkdirat", {"syscall__on_mkdirat": "kprobe:__x64_sys_mkdirat"}),
-        ("kprobe__sys_mkdirat", {}),
+        ("kprobe____x64_sys_mkdirat", {}),
     ],
 )
 def test_a_system_call_is_called_as_each_kernel_calls_it(

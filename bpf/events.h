@@ -233,6 +233,7 @@ struct probe_record {
 };
 
 #define PROBE_STACK 254 /* in place of a fetch: addresses of the user's stack, innermost first */
+#define PROBE_KERNEL_STACK 253 /* likewise, of the kernel's */
 #define STEP_LENGTH 255 /* in place of a step: how long it is could not be read */
 
 /* What one fetch read; the bytes follow, padded to eight. Of FETCH_VALUE: eight

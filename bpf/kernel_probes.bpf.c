@@ -22,6 +22,12 @@ struct task_struct___rethooks {
 	struct llist_head rethooks;
 };
 
+struct rethook;
+
+struct fprobe___rethook {
+	struct rethook *rethook;
+};
+
 #pragma clang attribute pop
 
 /* Where a hit is put together. No task can take the CPU away meanwhile; an interrupt
@@ -103,10 +109,19 @@ static __always_inline bool note_frame(struct probe_work *work, const struct hit
 	return !bpf_map_update_elem(&kernel_frames, &key, &frame, BPF_ANY);
 }
 
+/* What a program is attached to. */
+enum attachment {
+	AT_TRACEPOINT, /* its context is no struct pt_regs */
+	AT_FUNCTION,
+	AT_FUNCTIONS, /* many at once */
+};
+
 /* Whether the kernel will see the return: it follows a few at once of each function
  * (register_kretprobe(), kernel/kprobes.c), and has just noted this one, or not. Where
- * it notes them elsewhere (before 6.0), or not by the stack pointer, that is not known. */
-static __always_inline bool will_return(struct task_struct *task, __u64 sp)
+ * it notes them elsewhere (before 6.0; of many functions since 6.14, 4346ba160409), or
+ * not by the stack pointer, that is not known. */
+static __always_inline bool will_return(struct task_struct *task, __u64 sp,
+					const enum attachment at)
 {
 #if defined(__TARGET_ARCH_x86)
 	struct task_struct___rethooks *of = (void *)task;
@@ -114,6 +129,8 @@ static __always_inline bool will_return(struct task_struct *task, __u64 sp)
 	struct rethook_node *hook;
 
 	if (!bpf_core_field_exists(of->rethooks))
+		return true;
+	if (at == AT_FUNCTIONS && !bpf_core_field_exists(struct fprobe___rethook, rethook))
 		return true;
 	first = BPF_CORE_READ(of, rethooks.first);
 	hook = (void *)first - bpf_core_field_offset(struct rethook_node, llist);
@@ -123,8 +140,7 @@ static __always_inline bool will_return(struct task_struct *task, __u64 sp)
 #endif
 }
 
-/* registers: whether the context is a struct pt_regs. */
-static __always_inline void fire(void *ctx, struct member *member, const bool registers)
+static __always_inline void fire(void *ctx, struct member *member, const enum attachment at)
 {
 	struct hit hit = { .member = member };
 	struct kernel_scratch *scratch;
@@ -138,7 +154,7 @@ static __always_inline void fire(void *ctx, struct member *member, const bool re
 	work = &scratch->work;
 	if (!hit.spec->filter_count && !count_hit(&hit))
 		goto out;
-	if (registers) {
+	if (at != AT_TRACEPOINT) {
 		note_registers(work, ctx);
 		work->stack = work->registers[WORD_SP];
 	} else {
@@ -153,10 +169,12 @@ static __always_inline void fire(void *ctx, struct member *member, const bool re
 		goto out;
 	if (hit.spec->filter_count && !count_hit(&hit))
 		goto out;
-	if (hit.spec->stack)
-		add_stack(work, ctx, hit.spec->stack);
-	if (registers && hit.spec->flags & SPEC_RETURNS &&
-	    !(will_return(bpf_get_current_task_btf(), work->registers[WORD_SP]) &&
+	if (hit.spec->stack) {
+		add_stack(work, ctx, hit.spec->stack, PROBE_KERNEL_STACK);
+		add_stack(work, ctx, hit.spec->stack, PROBE_STACK);
+	}
+	if (at != AT_TRACEPOINT && hit.spec->flags & SPEC_RETURNS &&
+	    !(will_return(bpf_get_current_task_btf(), work->registers[WORD_SP], at) &&
 	      note_frame(work, &hit)))
 		work->record.flags |= PROBE_NO_FRAME;
 	tell(work, hit.member->session);
@@ -167,14 +185,14 @@ out:
 SEC("tp")
 int probe__tracepoint(void *ctx)
 {
-	fire(ctx, member_calling(bpf_get_current_task_btf()), false);
+	fire(ctx, member_calling(bpf_get_current_task_btf()), AT_TRACEPOINT);
 	return 0;
 }
 
 SEC("raw_tp")
 int probe__raw(void *ctx)
 {
-	fire(ctx, member_calling(bpf_get_current_task_btf()), false);
+	fire(ctx, member_calling(bpf_get_current_task_btf()), AT_TRACEPOINT);
 	return 0;
 }
 
@@ -186,7 +204,7 @@ int probe__raw(void *ctx)
 		struct task_struct *task = (struct task_struct *)ctx[number];                  \
                                                                                                \
 		if (task)                                                                      \
-			fire(ctx, member_of(task), false);                                     \
+			fire(ctx, member_of(task), AT_TRACEPOINT);                             \
 		return 0;                                                                      \
 	}
 
@@ -198,12 +216,18 @@ OF_TASK(3)
 SEC("kprobe")
 int probe__kernel_enter(struct pt_regs *ctx)
 {
-	fire(ctx, member_calling(bpf_get_current_task_btf()), true);
+	fire(ctx, member_calling(bpf_get_current_task_btf()), AT_FUNCTION);
 	return 0;
 }
 
-SEC("kretprobe")
-int probe__kernel_leave(struct pt_regs *ctx)
+SEC("kprobe.multi")
+int probe__kernel_enter_many(struct pt_regs *ctx)
+{
+	fire(ctx, member_calling(bpf_get_current_task_btf()), AT_FUNCTIONS);
+	return 0;
+}
+
+static __always_inline void leave(struct pt_regs *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct member *member = member_calling(task);
@@ -215,12 +239,12 @@ int probe__kernel_leave(struct pt_regs *ctx)
 	struct probe_work *work;
 
 	if (!member)
-		return 0;
+		return;
 	key.cookie = bpf_get_attach_cookie(ctx);
 	key.sp = ((__u64 *)ctx)[WORD_SP] - RETURN_POPS;
 	frame = bpf_map_lookup_elem(&kernel_frames, &key);
 	if (!frame)
-		return 0;
+		return;
 	control = control_awake(member->session);
 	spec = spec_of(key.cookie);
 	if (!control || !spec || frame->session != member->session)
@@ -240,6 +264,19 @@ int probe__kernel_leave(struct pt_regs *ctx)
 	give_scratch(scratch);
 out:
 	bpf_map_delete_elem(&kernel_frames, &key);
+}
+
+SEC("kretprobe")
+int probe__kernel_leave(struct pt_regs *ctx)
+{
+	leave(ctx);
+	return 0;
+}
+
+SEC("kretprobe.multi")
+int probe__kernel_leave_many(struct pt_regs *ctx)
+{
+	leave(ctx);
 	return 0;
 }
 

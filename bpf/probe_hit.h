@@ -108,7 +108,9 @@ static __always_inline void note_registers(struct probe_work *work, const void *
 	work->record.sp = work->registers[WORD_SP];
 }
 
-static __always_inline void add_stack(struct probe_work *work, void *ctx, __u32 frames)
+/* which: PROBE_STACK or PROBE_KERNEL_STACK. */
+static __always_inline void add_stack(struct probe_work *work, void *ctx, __u32 frames,
+				      const __u8 which)
 {
 	struct probe_piece *piece;
 	__u64 at = work->record.length, size = frames * sizeof(__u64);
@@ -123,9 +125,9 @@ static __always_inline void add_stack(struct probe_work *work, void *ctx, __u32 
 	barrier_var(size);
 	if (size > PIECE_MOST)
 		size = PIECE_MOST;
-	got = bpf_get_stack(ctx, piece + 1, size, BPF_F_USER_STACK);
+	got = bpf_get_stack(ctx, piece + 1, size, which == PROBE_STACK ? BPF_F_USER_STACK : 0);
 	piece->address = 0;
-	piece->fetch = PROBE_STACK;
+	piece->fetch = which;
 	piece->flags = got < 0 ? DATA_UNREADABLE : 0;
 	piece->step = 0;
 	piece->unused = 0;

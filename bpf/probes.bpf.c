@@ -32,7 +32,7 @@ static __always_inline void enter_function(struct pt_regs *ctx)
 	if (hit.spec->filter_count && !count_hit(&hit))
 		return;
 	if (hit.spec->stack)
-		add_stack(work, ctx, hit.spec->stack);
+		add_stack(work, ctx, hit.spec->stack, PROBE_STACK);
 	if (hit.spec->flags & SPEC_RETURNS &&
 	    !push_frame(thread, hit.spec, hit.cookie, hit.member->session))
 		work->record.flags |= PROBE_NO_FRAME;

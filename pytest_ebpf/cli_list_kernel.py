@@ -12,6 +12,7 @@ from pytest_ebpf.engine.kernel_attaching import check_kprobes
 from pytest_ebpf.engine.native import library
 from pytest_ebpf.errors import BrokerError, UsageError
 from pytest_ebpf.functions.finding_kernel import fields
+from pytest_ebpf.functions.kernel_functions import matching, signature_of
 from pytest_ebpf.probes import kallsyms
 from pytest_ebpf.probes.btf_types import kernel_btf
 from pytest_ebpf.probes.types import spelled
@@ -66,10 +67,12 @@ def functions(wanted: Wanted) -> Iterator[str]:
         Unavailable: The kernel tells no types.
     """
     check_kprobes(wanted.function)
-    btf, known = kernel_btf(), kallsyms.functions()
-    there = [name for name in btf.functions() if known[name] == 1] if known else btf.functions()
-    for name in _matching(wanted.function, there, "function"):
-        yield f"kprobe:{name}    {btf.signature(name)}"
+    known = kallsyms.functions()
+    for name in matching(wanted, known):
+        module = known.modules.get(name, "")
+        signature = None if known.times[name] > 1 else signature_of(module, name)
+        if signature is not None:
+            yield f"kprobe:{module}{':' if module else ''}{name}    {signature}"
 
 
 def _matching(pattern: str, names: Iterable[str], kind: str) -> list[str]:

@@ -6,7 +6,6 @@ is refused, as an unknown name is.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import signal as signals
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from pytest_ebpf.credentials import all_capabilities
 from pytest_ebpf.errors import UsageError
+from pytest_ebpf.hints import did_you_mean
 from pytest_ebpf.matching import Glob, equals_nothing, is_plain, is_predicate
 from pytest_ebpf.namespaces import KINDS, check_kinds
 
@@ -207,8 +207,7 @@ def prepare(criteria: Mapping[str, Any], fields: Mapping[str, str], what: str) -
     prepared = []
     for field, expected in criteria.items():
         if field not in fields:
-            near = difflib.get_close_matches(field, fields, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(field, fields)
             raise UsageError(f"{what} has no field {field!r}{hint} (there are: {', '.join(fields)})")
         kind = fields[field]
         prepared.append(Criterion(field, _prepare(field, kind.rstrip("?"), expected, kind), kind))
@@ -328,9 +327,7 @@ def _kind(field: str, expected: Any) -> Any:
 
 def _check_name(field: str, name: object, good: tuple[str, ...]) -> None:
     if name not in good:
-        near = difflib.get_close_matches(str(name), good, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"{field}: there is no {name!r}{hint}")
+        raise UsageError(f"{field}: there is no {name!r}{did_you_mean(str(name), good, cutoff=0.4)}")
 
 
 def _signal(field: str, expected: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.event_queries import EventQuery
@@ -27,6 +28,9 @@ __all__ = ["event_gaps", "events_of", "process_row", "processes_of", "program_ro
 def process_row(process: Process) -> str:
     """Write a process as a line of a message."""
     return f"{offset(process.life.birth_ns, process.scope)}  {brief(process)}"
+
+
+_OTHERS = "ask for the others by their class, such as events.where(Exec), which do not lack this"
 
 
 class _Processes:
@@ -97,12 +101,28 @@ def _events(window: Window) -> list[Event]:
     return [event for _, event in sorted([*happenings, *buffered], key=lambda pair: pair[0])]
 
 
+class _EventSequence(Sequence[Event]):
+    def _gaps_of(self, query: Query[Event]) -> Callable[[], tuple[Gap, ...]]:
+        if isinstance(query, EventQuery) and query.tells_programs_apart:
+            return lambda: event_gaps(self._window, query)
+        return self._gaps
+
+
 def events_of(window: Window) -> Sequence[Event]:
     """Return the events of a window as a sequence."""
     found = Found(matched=_events(window))
-    return Sequence(found, window=window, domain=_Events(), gaps=lambda: event_gaps(window))
+    return _EventSequence(found, window=window, domain=_Events(), gaps=lambda: event_gaps(window))
 
 
-def event_gaps(window: Window) -> tuple[Gap, ...]:
-    """Say what the evidence of a window's events lacks."""
-    return (*window.gaps(), *window.history.programs.gaps(window))
+def event_gaps(window: Window, query: EventQuery | None = None) -> tuple[Gap, ...]:
+    """Say what the evidence of a window's events lacks.
+
+    Args:
+        window: In which time.
+        query: Which of them are asked for; None: all.
+    """
+    programs = window.history.programs
+    if query is not None and query.tells_programs_apart:
+        return (*window.gaps(), *programs.gaps(window, query.is_about_program))
+    remedies = [(gap, f"{gap.remedy}; or " if gap.remedy else "") for gap in programs.gaps(window)]
+    return (*window.gaps(), *(replace(gap, remedy=f"{before}{_OTHERS}") for gap, before in remedies))

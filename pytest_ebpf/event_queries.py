@@ -58,6 +58,16 @@ class EventQuery:
             if self._class is not Event and not hasattr(self._class, each.field):
                 raise UsageError(f"{self._class.__name__} has no field {each.field!r}")
 
+    @property
+    def tells_programs_apart(self) -> bool:
+        """Whether it is known beforehand which programs of the test's own have such events."""
+        return self._class is not Event or any(each.field == "program" for each in self._criteria)
+
+    def is_about_program(self, name: str) -> bool:
+        """Whether events of a program of the test's own may match."""
+        named = [each for each in self._criteria if each.field == "program" and not each.late]
+        return issubclass(ProgramEvent, self._class) and all(compare(each.expected, name) for each in named)
+
     def judge(self, event: Event) -> Verdict:
         """Tell whether an event matches."""
         verdict = Verdict.YES if isinstance(event, self._class) else Verdict.NO

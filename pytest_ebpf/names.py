@@ -36,7 +36,7 @@ def names_of(image: Image, *, with_folders: bool = False) -> tuple[dict[str, str
             names[each] = value
         elif isinstance(value, Cut) and value.start_missing and "/" in str(value.value):
             # The folders are not known, the name is.
-            names[each] = str(value.value).rpartition("/")[2]
+            names[each] = _last(str(value.value))
             if with_folders:
                 gaps.append(value.gap)
         elif isinstance(value, Gap | Cut):
@@ -62,7 +62,7 @@ def compare_name(expected: Any, image: Image) -> Verdict:
     if with_folders:
         candidates = {names[each] for each in ("filename", "exe", "argv[0]") if each in names}
     else:
-        candidates = {os.path.basename(name) or name for name in names.values()}  # noqa: PTH119 - of any bytes
+        candidates = {_last(name) or name for name in names.values()}
     verdict = max((compare(pattern, name) for name in candidates), default=Verdict.NO)
     return max(verdict, Verdict.UNKNOWN) if gaps else verdict
 
@@ -81,7 +81,7 @@ def compare_parent(expected: Any, parent: Process) -> Verdict:
 
 def nearest_name(names: Mapping[str, str], expected: object) -> str:
     """Return the name of a program that comes nearest to what was asked."""
-    shown = [os.path.basename(name) or name for name in names.values()]  # noqa: PTH119 - of any bytes
+    shown = [_last(name) or name for name in names.values()]
     return max(shown, key=lambda name: similarity_of(expected, [name]), default="")
 
 
@@ -89,11 +89,13 @@ def similarity_of(expected: object, actual: list[str]) -> float:
     """Tell how near the nearest text is, 0 to 1."""
     if not isinstance(expected, str):
         return 0.0
-    wanted = os.path.basename(expected)[:200]  # noqa: PTH119 - no path is meant
+    wanted = _last(expected)[:200]
     return max(
-        (
-            difflib.SequenceMatcher(None, wanted, os.path.basename(each)[:200]).ratio()  # noqa: PTH119 - likewise
-            for each in actual
-        ),
+        (difflib.SequenceMatcher(None, wanted, _last(each)[:200]).ratio() for each in actual),
         default=0.0,
     )
+
+
+def _last(name: str) -> str:
+    """Return what follows the last slash: a name can be of any bytes, and be no path."""
+    return name.rpartition("/")[2]

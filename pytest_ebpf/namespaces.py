@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fcntl
 import os
 from dataclasses import dataclass, fields
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.credentials import Capabilities, Credentials
 from pytest_ebpf.errors import UsageError
+from pytest_ebpf.hints import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -97,8 +97,7 @@ def check_kinds(kinds: Iterable[str]) -> None:
     """
     for kind in kinds:
         if kind not in KINDS:
-            near = difflib.get_close_matches(str(kind), KINDS, n=1, cutoff=0.4)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(str(kind), KINDS, cutoff=0.4)
             raise UsageError(f"{kind!r} is no kind of namespace{hint} (there are: {', '.join(KINDS)})")
 
 

@@ -10,7 +10,7 @@ from pytest_ebpf.programs import Program
 from pytest_ebpf.quiet import quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pytest_ebpf.images import Image
     from pytest_ebpf.lives import Life
@@ -101,45 +101,6 @@ class Process(Program):
                 return Gap("the process was never seen itself, only what it created")
             return identity[field]
         return super().raw(field)
-
-    def _ending(self) -> Mapping[str, Any] | Gap:
-        life, history = self.life, self.scope.history
-        if life.exit is not None:
-            return life.exit
-        if life.left is not None:
-            return Gap("the process left the session by a change of user; its end was not seen")
-        if history.lossy() and history.is_running(life) is not True:
-            return Gap("records were lost, the one of its end perhaps among them")
-        return Gap("the process still runs", "wait for its end: ebpf_trace.wait_for(…)", pending=True)
-
-    def _status(self) -> tuple[int | None, signals.Signals | int | None, bool] | Gap:
-        ending = self._ending()
-        return ending if isinstance(ending, Gap) else parse_status(ending["status"])
-
-    def _raw_status(self, index: int) -> object:
-        status = self._status()
-        return status if isinstance(status, Gap) else status[index]
-
-    def _raw_duration(self) -> object:
-        ending = self._ending()
-        if isinstance(ending, Gap):
-            return ending
-        return (ending["time_ns"] - self.life.key[1]) / 1e9
-
-    def _raw_alive(self) -> object:
-        life, ending = self.life, self._ending()
-        if not isinstance(ending, Gap):
-            return False
-        if ending.pending:
-            return True
-        running = self.scope.history.is_running(life)
-        return ending if running is None else running
-
-    def _raw_parent(self) -> object:
-        life = self.life
-        if not life.forked and not life.adopted:
-            return Gap("the record of its birth was lost")
-        return None if life.creator is None else Process(life.creator, self.scope)
 
     def _get_or_none(self, field: str) -> Any:
         """Return a field that a living process does not have yet."""
@@ -279,18 +240,57 @@ _NUMBERS = frozenset(
     {"pid", "ppid", "host_ppid", "namespace_pid", "namespace_ppid"} | {"tid", "host_tid", "namespace_tid"}
 )
 
-_OF_LIFE: dict[str, Any] = {
+
+def _ending(process: Process) -> Mapping[str, Any] | Gap:
+    life, history = process.life, process.scope.history
+    if life.exit is not None:
+        return life.exit
+    if life.left is not None:
+        return Gap("the process left the session by a change of user; its end was not seen")
+    if history.lossy() and history.is_running(life) is not True:
+        return Gap("records were lost, the one of its end perhaps among them")
+    return Gap("the process still runs", "wait for its end: ebpf_trace.wait_for(…)", pending=True)
+
+
+def _status(process: Process, index: int) -> object:
+    ending = _ending(process)
+    return ending if isinstance(ending, Gap) else parse_status(ending["status"])[index]
+
+
+def _duration(process: Process) -> object:
+    ending = _ending(process)
+    return ending if isinstance(ending, Gap) else (ending["time_ns"] - process.life.key[1]) / 1e9
+
+
+def _alive(process: Process) -> object:
+    ending = _ending(process)
+    if not isinstance(ending, Gap):
+        return False
+    if ending.pending:
+        return True
+    running = process.scope.history.is_running(process.life)
+    return ending if running is None else running
+
+
+def _parent(process: Process) -> object:
+    life = process.life
+    if not life.forked and not life.adopted:
+        return Gap("the record of its birth was lost")
+    return None if life.creator is None else Process(life.creator, process.scope)
+
+
+_OF_LIFE: dict[str, Callable[[Process], object]] = {
     "host_pid": lambda process: process.life.key[0],
     "start_ns": lambda process: process.life.key[1],
     "window": lambda process: process.life.birth_window,
     "threads": lambda process: process.life.threads,
     "executed": lambda process: bool(process.life.executed),
-    "alive": Process._raw_alive,  # noqa: SLF001
-    "exit_code": lambda process: process._raw_status(0),  # noqa: SLF001
-    "signal": lambda process: process._raw_status(1),  # noqa: SLF001
-    "core_dumped": lambda process: process._raw_status(2),  # noqa: SLF001
-    "duration": Process._raw_duration,  # noqa: SLF001
-    "parent": Process._raw_parent,  # noqa: SLF001
+    "alive": _alive,
+    "exit_code": lambda process: _status(process, 0),
+    "signal": lambda process: _status(process, 1),
+    "core_dumped": lambda process: _status(process, 2),
+    "duration": _duration,
+    "parent": _parent,
 }
 
 

@@ -82,6 +82,9 @@ class Session(Protocol):
     def format(self, tracepoint: str, /) -> str:
         """Return the lines that describe the fields of a tracepoint of the kernel; asks the broker."""
 
+    def traceable(self) -> bytes:
+        """Return the functions of the kernel that can be traced, one a line; asks the broker."""
+
     def returns_filtered(self) -> bool:
         """Tell whether a seccomp filter can answer the system call that return probes work by; asks the broker."""
 

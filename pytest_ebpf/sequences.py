@@ -108,10 +108,15 @@ class Sequence(AbstractSequence[T], Generic[T]):
             found,
             window=self._window,
             domain=self._domain,
-            gaps=self._gaps,
+            gaps=self._gaps_of(query),
             title=title,
             query=query,
         )
+
+    def _gaps_of(self, query: Query[T]) -> Callable[[], tuple[Gap, ...]]:
+        """Return what tells what the evidence lacks for those that match; a subclass may know better."""
+        del query
+        return self._gaps
 
     def one(self) -> T:
         """Return the only item.

@@ -205,7 +205,7 @@ def no_event(window: Window, query: EventQuery, prefix: str) -> NoReturn:
     def row(event: Any) -> str:
         return f"{event.kind} {brief_event(event)}"
 
-    gaps = event_gaps(window)
+    gaps = event_gaps(window, query)
     counted = failures.counted(0, len(found))
     doubtful = failures.doubts(found.doubtful, query, row)
     if gaps or doubtful:

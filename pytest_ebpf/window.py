@@ -179,6 +179,10 @@ class Window:
         """Whether a process was born in the window."""
         return not life.adopted and life.birth_window in self
 
+    def lived_here(self, life: Life) -> bool:
+        """Whether a process lived in the window, as far as is known."""
+        return life.birth_window <= self.last and (life.exit is None or life.exit["window"] >= self.first)
+
     def images(self, life: Life) -> list[Image]:
         """Return the programs that a process began to run in the window; none if it is older."""
         executed = [image for image in life.executed if image.window in self]

@@ -109,6 +109,9 @@ class FakeEngine:
     def format(self, tracepoint: str) -> str:
         return f"field:int {tracepoint.partition(':')[2]};	offset:8;	size:4;	signed:1;"
 
+    def traceable(self) -> bytes:
+        return b"one\ntwo [module]\n"
+
     def shared_maps(self) -> dict[str, int]:
         return {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import pickle
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ class FunctionWorld(World):
     result: Type | None = None
     inlined: dict[str, int] = dataclasses.field(default_factory=dict)
     clones: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     undecoded: Undecoded | None = None
     path: str = "/srv/exp"
     identity: Identity = _IDENTITY
@@ -114,6 +116,7 @@ class FunctionWorld(World):
             groups=(group,),
             find_inlined=lambda: self.inlined,
             find_undecoded=lambda: self.undecoded,
+            find_left_out=functools.partial(tuple, self.left_out),
             clones=self.clones,
         )
         made.world.append(self)

@@ -122,6 +122,9 @@ class FakeSession:
     def format(self, tracepoint: str) -> str:
         raise NotImplementedError(tracepoint)
 
+    def traceable(self) -> bytes:
+        raise NotImplementedError
+
     def returns_filtered(self) -> bool:
         return self.filtered
 

@@ -13,7 +13,6 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import setup_script
 import table_broker
 from once import made_once
 from tiers import require_command
@@ -44,14 +43,6 @@ def kernel_programs(module: str, table: Mapping[int, CallSpec], folder: Path) ->
     return table_broker.compiled(folder, table)
 
 
-def emitting(name: str) -> Path:
-    """One of ``tests/programs/emits``: its text, or its object where it was compiled before."""
-    if folder := os.environ.get("COMPILED"):
-        return Path(folder, "emits", f"{name}.bpf.o")
-    require_command("clang")
-    return TESTS / "programs" / "emits" / f"{name}.bpf.c"
-
-
 def compile_programs(folder: Path) -> None:
     """Compile ``tests/programs``."""
     for source in (TESTS / "programs").glob("*.c"):
@@ -60,51 +51,30 @@ def compile_programs(folder: Path) -> None:
 
 
 def bpf_objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the objects of all of ``tests/programs/bpf``, as a user would compile them."""
+    """The folder with the objects of all of ``tests/bpf``, as users' programs are compiled."""
     if folder := os.environ.get("COMPILED"):
         return Path(folder, "bpf")
+    require_command("clang")
     return made_once(tmp_path_factory, "bpf", compile_bpf)
 
 
 def compile_bpf(folder: Path) -> None:
-    """Compile ``tests/programs/bpf``, and one of them in ways that will not do."""
-    sources = TESTS / "programs" / "bpf"
-    machine = platform.machine()
-    target = {"x86_64": "x86", "aarch64": "arm64"}.get(machine, machine)
-    command = ["clang", "-O2", "-mcpu=v3", "-Wall", "-Werror", f"-D__TARGET_ARCH_{target}"]
-    command += [f"-I/usr/include/{machine}-linux-gnu", "-c"]
+    """Compile ``tests/bpf``, and one of them in ways that will not do."""
+    sources = TESTS / "bpf"
     for source in sources.glob("*.bpf.c"):
-        made = str(folder / source.with_suffix(".o").name)
-        subprocess.run([*command, "-target", "bpf", "-g", str(source), "-o", made], check=True)
+        shutil.copy(object_of(source), folder)
+    command = ["clang", "-O2", "-mcpu=v3", f"-I/usr/include/{platform.machine()}-linux-gnu", "-c"]
     for name, options in (("untyped", ["-target", "bpf"]), ("big_endian", ["-target", "bpfeb", "-g"])):
         made = str(folder / f"{name}.bpf.o")
         subprocess.run([*command, *options, str(sources / "probes.bpf.c"), "-o", made], check=True)
-
-
-def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the objects of all of ``tests/bpf``."""
-    if folder := os.environ.get("COMPILED"):
-        return Path(folder, "objects")
-    return made_once(tmp_path_factory, "objects", compile_objects)
-
-
-def compile_objects(folder: Path) -> None:
-    """Compile ``tests/bpf``, as the product's own programs are."""
-    for source in (TESTS / "bpf").glob("*.bpf.c"):
-        setup_script.loaded().compile_bpf(source, folder / f"{source.stem}.o", folder)
 
 
 def compile_all(folder: Path) -> None:
     """Compile what tests elsewhere find by ``COMPILED``."""
     (folder / "programs").mkdir()
     compile_programs(folder / "programs")
-    (folder / "emits").mkdir()
-    for source in (TESTS / "programs" / "emits").glob("*.bpf.c"):
-        shutil.copy(object_of(source), folder / "emits")
     (folder / "bpf").mkdir()
     compile_bpf(folder / "bpf")
-    (folder / "objects").mkdir()
-    compile_objects(folder / "objects")
     for path in (TESTS / "kernel").glob("test_*.py"):
         module = importlib.import_module(f"kernel.{path.stem}")
         if hasattr(module, "TABLE"):

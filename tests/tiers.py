@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+HAS_KPROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
+"""Whether the kernel was built with them (``CONFIG_KPROBE_EVENTS``); ``tests/vm`` runs what needs them where it was."""
+with_kprobes = pytest.mark.skipif(not HAS_KPROBES, reason="this kernel was built without kprobes")
+without_kprobes = pytest.mark.skipif(HAS_KPROBES, reason="this kernel has kprobes")
 
 
 def unable(reason: str) -> NoReturn:

@@ -92,7 +92,7 @@ def reads_cxx() -> bool:
 
 
 def _rust_v0(symbol: str) -> str | None:
-    import rust_demangler  # type: ignore[import-untyped] # noqa: PLC0415 - only where there is Rust
+    import rust_demangler  # noqa: PLC0415 - only where there is Rust
 
     with contextlib.suppress(Exception):  # it raises whatever a wrong symbol leads it to
         name: str = rust_demangler.demangle(symbol)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import struct
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pytest_ebpf.binaries.errors import Undecoded
 
@@ -76,11 +76,11 @@ def _decompressor() -> Callable[[bytes, int], bytes] | None:
         return None
 
 
-def _of_python(module: object) -> Callable[[bytes, int], bytes]:
-    decompress: Callable[[bytes], bytes] = module.decompress  # type: ignore[attr-defined]
+def _of_python(module: Any) -> Callable[[bytes, int], bytes]:
+    decompress: Callable[[bytes], bytes] = module.decompress
     return lambda data, _size: decompress(data)
 
 
-def _of_package(module: object) -> Callable[[bytes, int], bytes]:
-    decompress: Callable[..., bytes] = module.ZstdDecompressor().decompress  # type: ignore[attr-defined]
+def _of_package(module: Any) -> Callable[[bytes, int], bytes]:
+    decompress: Callable[..., bytes] = module.ZstdDecompressor().decompress
     return lambda data, size: decompress(data, max_output_size=size)

@@ -142,7 +142,9 @@ class Client:
         """
         self._ask({"op": "calls"})
 
-    def attach(self, kind: str, name: str, descriptors: Sequence[int], *, task: int | None = None) -> tuple[int, bool]:
+    def attach(
+        self, kind: str, name: str, descriptors: Sequence[int], *, task: int | None = None, loading: int = 0
+    ) -> tuple[int, bool]:
         """Attach a probe for the session.
 
         Args:
@@ -150,6 +152,7 @@ class Client:
             name: Of the tracepoint, or of the kernel's function.
             descriptors: Of a uprobe's file, open for reading; of the table (`pytest_ebpf.engine.specs`), sealed.
             task: Which argument of a raw tracepoint is the task that it is about.
+            loading: Which loading of its module a function of the kernel's is of.
 
         Returns:
             Its id, and whether it was attached already, for another session.
@@ -158,7 +161,8 @@ class Client:
             BrokerError: It refuses, or the kernel; says why.
             BrokerDied: It is gone.
         """
-        body = self._ask({"op": "probe", "kind": kind, "name": name, "task": task}, sent=descriptors).body
+        asked = {"op": "probe", "kind": kind, "name": name, "task": task, "loading": loading}
+        body = self._ask(asked, sent=descriptors).body
         return int(body["probe"]), bool(body["shared"])
 
     def format(self, tracepoint: str) -> str:
@@ -169,6 +173,18 @@ class Client:
             BrokerDied: It is gone.
         """
         return str(self._ask({"op": "format", "name": tracepoint}).body["format"])
+
+    def traceable(self) -> bytes:
+        """Ask which functions of the kernel can be traced: one a line, those of modules followed by the module.
+
+        Raises:
+            BrokerError: The kernel does not say.
+            BrokerDied: It is gone.
+        """
+        (descriptor,) = self._ask({"op": "traceable"}, descriptors=True).descriptors
+        with os.fdopen(descriptor, "rb") as file:
+            file.seek(0)  # the broker has written it
+            return file.read()
 
     def returns_filtered(self) -> bool:
         """Ask whether a seccomp filter can answer the system call that return probes work by, on this kernel.

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from pytest_ebpf.errors import BrokerError
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from pytest_ebpf.broker.engine import EngineSession
     from pytest_ebpf.broker.spill import Spill
 
-    _Socket: TypeAlias = socket.socket
+    _Given: TypeAlias = socket.socket | BinaryIO
 
 __all__ = ["Connection", "identify"]
 
@@ -39,7 +41,7 @@ class Connection:
     """Readable when the process has ended: a child that it forked may still hold the socket open."""
     session: EngineSession | None = None
     spill: Spill | None = None
-    given: _Socket | None = None
+    given: _Given | None = None
     """What goes to the client with the next answer, and is not kept."""
     ring_size: int = 0
     closed: bool = field(default=False)

@@ -71,6 +71,9 @@ class Engine(Protocol):
     def format(self, tracepoint: str) -> str:
         """Return the lines that describe the fields of a tracepoint."""
 
+    def traceable(self) -> bytes:
+        """Return the functions of the kernel that can be traced, one a line."""
+
     def close_session(self, session_id: int) -> None:
         """End a session."""
 

@@ -27,9 +27,8 @@ _WORD = r"[A-Za-z0-9_]{1,128}"
 _NAMES = {
     "tracepoint": re.compile(f"{_WORD}:{_WORD}"),
     "raw_tracepoint": re.compile(_WORD),
-    "kprobe": re.compile(r"[A-Za-z0-9_.$]{1,128}"),
 }
-_EXAMPLES = {"tracepoint": "sched:sched_switch", "raw_tracepoint": "sched_switch", "kprobe": "do_unlinkat"}
+_EXAMPLES = {"tracepoint": "sched:sched_switch", "raw_tracepoint": "sched_switch"}
 _TASKS = 4
 
 
@@ -48,14 +47,14 @@ def parse(request: Mapping[str, Any], descriptors: list[int], *, is_root: bool, 
     """
     # Late: a run without probes pays nothing for them.
     from pytest_ebpf.engine.probes import Asked  # noqa: PLC0415
-    from pytest_ebpf.engine.specs import checked, probe_layouts, unpack_places  # noqa: PLC0415
+    from pytest_ebpf.engine.specs import checked, probe_layouts, unpack_functions, unpack_places  # noqa: PLC0415
 
     kind, name = request.get("kind"), request.get("name", "")
     if kind not in _KINDS:
         raise BrokerError(f"the broker knows no probe of kind {kind!r:.40}; it knows {', '.join(_KINDS)}")
     if not isinstance(name, str):
         raise BrokerError(f"the name of a probe is a string, and you said {name!r:.40}")
-    if kind != "uprobe" and not _NAMES[kind].fullmatch(name):
+    if kind in _NAMES and not _NAMES[kind].fullmatch(name):
         raise BrokerError(f"{name!r:.80} is no name of a {kind}: {_EXAMPLES[kind]} is one")
     wanted = 2 if kind == "uprobe" else 1
     if len(descriptors) != wanted:
@@ -74,8 +73,20 @@ def parse(request: Mapping[str, Any], descriptors: list[int], *, is_root: bool, 
     if has_context and found.returns:
         raise BrokerError(f"a {kind} has no return")
     if kind != "uprobe":
-        task = _task_of(request.get("task"), kind)
-        return Asked(kind, spec, found.returns, name=name, root=not has_owner, task=task)
+        task, loading = _task_of(request.get("task"), kind), request.get("loading", 0)
+        if not isinstance(loading, int):
+            raise BrokerError(f"which loading of a module is meant is a number, and you said {loading!r:.40}")
+        functions = unpack_functions(table[size:]) if kind == "kprobe" else ()
+        return Asked(
+            kind,
+            spec,
+            found.returns,
+            name=name,
+            functions=functions,
+            root=not has_owner,
+            task=task,
+            loading=loading,
+        )
     places = unpack_places(table[size:], _size_of_target(descriptors[0]))
     return Asked(
         kind, spec, found.returns, tuple(places), descriptors[0], name, root=found.reads_kernel and not has_owner

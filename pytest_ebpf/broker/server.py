@@ -7,7 +7,6 @@ session at most.
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import select
 import sys
@@ -16,6 +15,7 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from pytest_ebpf import sealed
 from pytest_ebpf.broker import probing, protocol
 from pytest_ebpf.broker.connection import Connection, identify
 from pytest_ebpf.broker.ending import ending_by_signal
@@ -120,7 +120,7 @@ class Server:
             )
         if connection.session:
             raise BrokerError("this connection has a session already")
-        size = self._ring_size(request.get("ring"))
+        size = self._limits.check_ring(request.get("ring"), self._memory())
         if len(self._sessions()) >= self._limits.sessions:
             raise BrokerError(f"the broker has {self._limits.sessions} sessions open, its limit: end some of them")
         calls = request.get("calls", False)
@@ -166,6 +166,12 @@ class Server:
         """Say which fields a tracepoint of the kernel has."""
         return {"format": self._engine.format(probing.tracepoint_name(message.body.get("name")))}, ()
 
+    def _traceable(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
+        """Say which functions of the kernel can be traced: too many for a message."""
+        with sealed.written("traceable", self._engine.traceable()) as descriptor:
+            connection.given = given = os.fdopen(os.dup(descriptor), "rb")
+        return {}, (given.fileno(),)
+
     def _returns(self, connection: Connection, message: protocol.Message) -> Answer:  # noqa: ARG002 - as the others
         """Say whether a seccomp filter can answer the call that return probes work by."""
         from pytest_ebpf.engine.uretprobe import filters_answer  # noqa: PLC0415 - a run without probes pays nothing
@@ -203,25 +209,12 @@ class Server:
         "probe": _probe,
         "unprobe": _unprobe,
         "format": _format,
+        "traceable": _traceable,
         "returns": _returns,
         "programs": _programs,
         "status": _status,
         "stop": _stop,
     }
-
-    def _ring_size(self, size: object) -> int:
-        limit = self._limits.ring
-        # The kernel's own rule: ringbuf_map_alloc(), kernel/bpf/ringbuf.c.
-        if not isinstance(size, int) or size < mmap.PAGESIZE or size & (size - 1) or size > limit:
-            raise BrokerError(
-                f"a ring has a power of two of bytes, from {mmap.PAGESIZE} to {limit}, and you asked for {size!r:.40}"
-            )
-        if self._memory() + size > self._limits.memory:
-            raise BrokerError(
-                f"a ring of {size} bytes would take the broker above its limit of {self._limits.memory} bytes "
-                f"for all clients: use smaller rings or fewer workers"
-            )
-        return size
 
     # Events ----------------------------------------------------------------------------------------------
 

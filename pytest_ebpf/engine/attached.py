@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_ebpf import sealed
-from pytest_ebpf.engine.specs import pack, pack_places
+from pytest_ebpf.engine.specs import pack, pack_functions, pack_places
 from pytest_ebpf.probes.spec import MAX_PROBES
 
 if TYPE_CHECKING:
@@ -32,7 +32,11 @@ class ProbeRequest:
     places: tuple[Place, ...] = ()
     """In the file."""
     name: str = ""
-    """Of the tracepoint (``sched:sched_switch``; a raw one without its system), or of the kernel's function."""
+    """Of the tracepoint (``sched:sched_switch``; a raw one without its system)."""
+    functions: tuple[str, ...] = ()
+    """Of the kernel."""
+    loading: int = 0
+    """Of functions of the kernel's: which loading of its module it is of, as any number; one of another is another."""
     task: int | None = None
     """Of a raw tracepoint, which argument is the ``struct task_struct *`` that it is about, 0 to 3: it is told to that
     thread's session, as that thread's, whichever runs. None: it is told of the thread that passes it."""
@@ -41,7 +45,9 @@ class ProbeRequest:
 class Connection(Protocol):
     """The way to the broker (`pytest_ebpf.broker.client`)."""
 
-    def attach(self, kind: str, name: str, descriptors: Sequence[int], *, task: int | None = None) -> tuple[int, bool]:
+    def attach(
+        self, kind: str, name: str, descriptors: Sequence[int], *, task: int | None = None, loading: int = 0
+    ) -> tuple[int, bool]:
         """Attach a probe; its id, and whether it was attached already."""
 
     def detach(self, probe: int) -> None:
@@ -101,13 +107,14 @@ class AttachedProbes:
         with _opened(request.target) as target:
             status = os.fstat(target[0]) if target else None
             file = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) if status else ()
-            key = (file, request.kind, request.name, request.places, request.spec, request.task)
+            where = (request.kind, request.name, request.functions, request.places)
+            key = (file, *where, request.spec, request.task, request.loading)
             held = self._held.get(key)
             if held is None:
-                places = pack_places(request.places) if target else b""
+                places = pack_places(request.places) if target else pack_functions(request.functions)
                 with sealed.written("probe", pack(request.spec), places) as table:
                     number, shared = self._connection.attach(
-                        request.kind, request.name, [*target, table], task=request.task
+                        request.kind, request.name, [*target, table], task=request.task, loading=request.loading
                     )
                 held = self._held[key] = AttachedProbe(number, request, self._control, shared=shared)
         return held

@@ -14,7 +14,7 @@ from pytest_ebpf.errors import BrokerError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["attach_function", "attach_raw_tracepoint", "attach_tracepoint", "check_kprobes"]
+__all__ = ["attach_function", "attach_functions", "attach_raw_tracepoint", "attach_tracepoint", "check_kprobes"]
 
 
 def attach_tracepoint(library: tuple[Any, Any], program: Any, name: str) -> Callable[[], object]:
@@ -72,10 +72,9 @@ def attach_function(
     """Attach to a function of the kernel (kprobe); return what detaches it.
 
     Raises:
-        BrokerError: The kernel has no such function, or no kprobes, or refused.
+        BrokerError: The kernel has no such function, or refused.
     """
     ffi, lib = library
-    check_kprobes(name)
     options = ffi.new("struct bpf_kprobe_opts *")
     options.sz = ffi.sizeof("struct bpf_kprobe_opts")
     options.bpf_cookie = cookie
@@ -88,3 +87,29 @@ def attach_function(
             f"this kernel ({os.uname().release}) has no function {name} that a probe could be attached to"
         )
     raise BrokerError(f"the kernel refused a probe at its function {name}: {os.strerror(ffi.errno)}")
+
+
+def attach_functions(
+    library: tuple[Any, Any], program: Any, addresses: list[int], cookies: list[int], *, returns: bool
+) -> Callable[[], object]:
+    """Attach to many functions of the kernel at once (kprobe_multi); return what detaches it.
+
+    Args:
+        library: cffi's ``(ffi, lib)``.
+        program: Loaded for it.
+        addresses: Where the functions are.
+        cookies: By function.
+        returns: Whether to their returns.
+
+    Raises:
+        BrokerError: The kernel refused: one of them, and so all.
+    """
+    ffi, lib = library
+    descriptor = lib.bpf_program__fd(program)
+    places, numbers = ffi.new("uint64_t[]", addresses), ffi.new("uint64_t[]", cookies)
+    link = lib.pe_attach_kprobes(descriptor, len(addresses), places, numbers, returns)
+    if link < 0:
+        raise BrokerError(
+            f"the kernel refused a probe at one of {len(addresses):,} of its functions: {os.strerror(-link)}"
+        )
+    return partial(os.close, link)

@@ -214,6 +214,12 @@ class Engine:
 
         return fields_of(self._lib, tracepoint)[:_FORMAT_MOST]
 
+    def traceable(self) -> bytes:
+        """Return the functions of the kernel that can be traced, one a line; raises `BrokerError`."""
+        from pytest_ebpf.engine.tracefs import traceable  # noqa: PLC0415 - likewise
+
+        return traceable(self._lib)
+
     def open_session(self, pid: int, uid: int, *, confined: bool, ring_size: int, calls: bool = False) -> EngineSession:
         """Make a ring and a control page, and enter a process with all that descends from it.
 

@@ -27,6 +27,9 @@ void pe_tell_at_crash(int from, int to);
 int pe_attach_uprobes(int program, const char *path, uint32_t count, const uint64_t *offsets,
 		      const uint64_t *semaphores, const uint64_t *cookies, int returns);
 int pe_has_uprobe_multi(void);
+int pe_attach_kprobes(int program, uint32_t count, const uint64_t *addresses,
+		      const uint64_t *cookies, int returns);
+int pe_has_kprobe_multi(void);
 int pe_open_tracepoint(uint64_t id);
 int pe_open_sampling(uint32_t type, uint64_t config, uint64_t period, uint64_t frequency, int cpu);
 int pe_open_tracefs(void);

@@ -20,7 +20,7 @@ def library() -> tuple[Any, Any]:
         Unavailable: The extension is not there or does not load.
     """
     try:
-        from pytest_ebpf.engine import _native  # type: ignore[attr-defined]  # noqa: PLC0415 - heavy, see above
+        from pytest_ebpf.engine import _native  # noqa: PLC0415 - heavy, see above
     except ImportError as error:
         message = (
             f"pytest-ebpf: its compiled extension does not load: {error}\n"

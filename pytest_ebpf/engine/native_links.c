@@ -14,6 +14,9 @@
 /* As in linux/bpf.h since kernel 6.6. */
 #define UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI */
 #define UPROBE_MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
+/* Since kernel 5.18. */
+#define KPROBE_MULTI 42 /* BPF_TRACE_KPROBE_MULTI */
+#define KPROBE_MULTI_RETURN 1 /* BPF_F_KPROBE_MULTI_RETURN */
 
 /* uprobe_multi: one program at many places of a file; libbpf has it since 1.3. */
 struct link_create {
@@ -31,11 +34,36 @@ struct link_create {
 	uint32_t unused;
 };
 
-static int create_link(const struct link_create *wanted)
+/* kprobe_multi: one program at many functions of the kernel; libbpf finds them by
+ * files that need not be mounted. */
+struct link_create_kernel {
+	uint32_t prog_fd;
+	uint32_t target_fd;
+	uint32_t attach_type;
+	uint32_t flags;
+	uint32_t multi_flags;
+	uint32_t count;
+	uint64_t names;
+	uint64_t addresses;
+	uint64_t cookies;
+};
+
+static int create_link(const void *wanted, size_t size)
 {
-	int fd = syscall(SYS_bpf, BPF_LINK_CREATE, wanted, sizeof(*wanted));
+	int fd = syscall(SYS_bpf, BPF_LINK_CREATE, wanted, size);
 
 	return fd < 0 ? -errno : fd;
+}
+
+static int load_nothing(const char *name, int attach_type)
+{
+	const struct bpf_insn body[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach_type);
+
+	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, name, "GPL", body, 2, &options);
 }
 
 /* Returns a descriptor of the link, or -errno. */
@@ -53,7 +81,43 @@ int pe_attach_uprobes(int program, const char *path, uint32_t count, const uint6
 		.multi_flags = returns ? UPROBE_MULTI_RETURN : 0,
 	};
 
-	return create_link(&wanted);
+	return create_link(&wanted, sizeof(wanted));
+}
+
+/* Returns a descriptor of the link, or -errno. */
+int pe_attach_kprobes(int program, uint32_t count, const uint64_t *addresses,
+		      const uint64_t *cookies, int returns)
+{
+	struct link_create_kernel wanted = {
+		.prog_fd = program,
+		.attach_type = KPROBE_MULTI,
+		.multi_flags = returns ? KPROBE_MULTI_RETURN : 0,
+		.count = count,
+		.addresses = (uintptr_t)addresses,
+		.cookies = (uintptr_t)cookies,
+	};
+
+	return create_link(&wanted, sizeof(wanted));
+}
+
+/* Whether the kernel has it: it looks for a name and finds none (since 5.19), where
+ * it knows nothing of names it says otherwise. */
+int pe_has_kprobe_multi(void)
+{
+	const char *name = "pytest_ebpf_no_such_function";
+	struct link_create_kernel wanted = {
+		.attach_type = KPROBE_MULTI,
+		.count = 1,
+		.names = (uintptr_t)&name,
+	};
+	int program = load_nothing("probe_functions", KPROBE_MULTI), error;
+
+	if (program < 0)
+		return 0;
+	wanted.prog_fd = program;
+	error = create_link(&wanted, sizeof(wanted));
+	close(program);
+	return error == -ESRCH;
 }
 
 /* Whether the kernel has it: it refuses this many places by saying that they are too
@@ -61,15 +125,9 @@ int pe_attach_uprobes(int program, const char *path, uint32_t count, const uint6
  * kernel/trace/bpf_trace.c). */
 int pe_has_uprobe_multi(void)
 {
-	const struct bpf_insn body[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = UPROBE_MULTI);
 	uint64_t offset = 0;
-	int program, error;
+	int program = load_nothing("probe_many", UPROBE_MULTI), error;
 
-	program = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "probe_many", "GPL", body, 2, &options);
 	if (program < 0)
 		return 0;
 	error = pe_attach_uprobes(program, "/", UINT32_MAX, &offset, NULL, NULL, 0);

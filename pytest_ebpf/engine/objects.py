@@ -166,7 +166,7 @@ def begin() -> None:
     Until then the interpreter changes between threads more often than it does by itself.
     """
     try:
-        from pytest_ebpf.engine import _native  # type: ignore[attr-defined]  # noqa: PLC0415 - heavy
+        from pytest_ebpf.engine import _native  # noqa: PLC0415 - heavy
     except ImportError:
         return
     sys.setswitchinterval(_SWITCH_INTERVAL)

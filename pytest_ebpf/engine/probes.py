@@ -10,11 +10,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.engine.kernel_attaching import attach_function, attach_raw_tracepoint, attach_tracepoint
+from pytest_ebpf.engine.kernel_attaching import (
+    attach_function,
+    attach_functions,
+    attach_raw_tracepoint,
+    attach_tracepoint,
+    check_kprobes,
+)
 from pytest_ebpf.engine.native import object_path
 from pytest_ebpf.engine.objects import LoadError, Loading
 from pytest_ebpf.engine.specs import stamped
 from pytest_ebpf.errors import BrokerError
+from pytest_ebpf.probes import kallsyms
 from pytest_ebpf.probes.spec import MAX_PROBES
 
 if TYPE_CHECKING:
@@ -34,8 +41,9 @@ _PROGRAMS = {
     "tracepoint": ("probe__tracepoint",),
     "raw_tracepoint": ("probe__raw",),
     "kprobe": ("probe__kernel_enter", "probe__kernel_leave"),
+    "kprobes": ("probe__kernel_enter_many", "probe__kernel_leave_many"),
 }
-"""By kind of probe: of an entry, and of a return if it has one."""
+"""By kind of probe: of an entry, and of a return if it has one; those of functions of the kernel at many at once."""
 _OF_TASK = ("probe__of_task0", "probe__of_task1", "probe__of_task2", "probe__of_task3")
 _TRACEPOINTS = ("tracepoint", "raw_tracepoint")
 _RESERVED = 128
@@ -43,12 +51,17 @@ _RESERVED = 128
 _UPROBE_MULTI = 48
 """``BPF_TRACE_UPROBE_MULTI`` of ``linux/bpf.h``, kernel 6.6."""
 
-
 _NEEDS = {
     "uprobe": "kernel 6.0 or later with BTF, CONFIG_UPROBES=y and CONFIG_UPROBE_EVENTS=y",
     "tracepoint": "kernel 5.15 or later with BTF, CONFIG_PERF_EVENTS=y and CONFIG_TRACEPOINTS=y",
     "raw_tracepoint": "kernel 5.15 or later with BTF and CONFIG_TRACEPOINTS=y",
     "kprobe": "kernel 5.15 or later with BTF, CONFIG_KPROBES=y and CONFIG_KPROBE_EVENTS=y",
+}
+
+
+_MANY = {
+    "uprobe": "kernel 6.6 or later",
+    "kprobe": "kernel 5.19 or later with CONFIG_FPROBE=y, and kernel.kptr_restrict below 2",
 }
 
 
@@ -65,17 +78,21 @@ class Asked:
     descriptor: int = -1
     """Of the file, for as long as the call lasts."""
     name: str = ""
-    """Of the tracepoint, or of the function."""
+    """Of the tracepoint."""
+    functions: tuple[str, ...] = ()
+    """Of the kernel."""
     root: bool = False
     """Whether confined sessions are told nothing of it."""
     task: int | None = None
     """Which argument of a raw tracepoint is the task that it is about; None: the one that passes it."""
+    loading: int = 0
+    """Which loading of their modules functions of the kernel's are of: unloading one takes off the probes on it."""
 
     def key(self) -> tuple[object, ...]:
         """Return what is equal in probes that can be one."""
         status = os.fstat(self.descriptor) if self.descriptor >= 0 else None
         file = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) if status else ()
-        return (self.kind, self.name, file, self.places, self.spec, self.root, self.task)
+        return (self.kind, self.name, self.functions, file, self.places, self.spec, self.root, self.task, self.loading)
 
 
 @dataclass(slots=True)
@@ -125,9 +142,11 @@ class Probes:
                 each.holders.add(session)
                 return number, True
         number = self._free_number()
-        object_ = self._loaded(asked, number)
-        if asked.kind == "uprobe" and not self._many:
-            check_room(len(asked.places), len(os.listdir("/proc/self/fd")), returns=asked.returns)  # noqa: PTH208 - names
+        addresses = self._addresses(asked)
+        object_ = self._loaded(asked, number, many=bool(addresses))
+        if (asked.kind == "uprobe" and not self._many) or (len(asked.functions) > 1 and not addresses):
+            places, used = len(asked.places or asked.functions), len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names
+            check_room(places, used, returns=asked.returns, kind=asked.kind)
         self._update_spec(number, stamped(asked.spec, number, root=asked.root))
         attached = _Attached(key, holders={session})
         self._attached[number] = attached
@@ -136,7 +155,7 @@ class Probes:
             # what was attached to a function last comes first: an entry sees whether its return is followed.
             order = (False, True) if asked.kind == "kprobe" else (True, False)
             for returns in order if asked.returns else (False,):
-                self._attach(object_, attached, number, asked, returns=returns)
+                self._attach(object_, attached, number, asked, addresses, returns=returns)
         except BaseException:
             self.detach(session, number)
             raise
@@ -198,18 +217,27 @@ class Probes:
         loaded = list(self._objects.values())
         return [(name, object_.programs[name]) for names, object_ in loaded for name in names]
 
-    def _names(self, asked: Asked) -> tuple[str, ...]:
+    def _names(self, asked: Asked, *, many: bool) -> tuple[str, ...]:
         """Return the programs of a probe: of an entry, and of a return if it has one."""
-        return _PROGRAMS[asked.kind] if asked.task is None else (_OF_TASK[asked.task],)
+        if asked.task is not None:
+            return (_OF_TASK[asked.task],)
+        return _PROGRAMS[f"{asked.kind}s" if many else asked.kind]
 
-    def _loaded(self, asked: Asked, number: int) -> Loading:
+    def _addresses(self, asked: Asked) -> list[int]:
+        """Return where functions of the kernel are, if it can attach to several at once."""
+        if len(asked.functions) < 2 or not self._lib.pe_has_kprobe_multi():  # noqa: PLR2004 - several
+            return []
+        known = kallsyms.addresses()
+        return [known[name] for name in asked.functions] if known.keys() >= set(asked.functions) else []
+
+    def _loaded(self, asked: Asked, number: int, *, many: bool) -> Loading:
         kind, own = asked.kind, asked.kind in _TRACEPOINTS
-        key = number if own else kind
+        key = number if own else f"{kind}s" if many else kind
         if key in self._objects:
             return self._objects[key][1]
         if kind == "uprobe":
             self._many = bool(self._lib.pe_has_uprobe_multi())
-        path, names = str(object_path(_UPROBES if kind == "uprobe" else _KERNEL)), self._names(asked)
+        path, names = str(object_path(_UPROBES if kind == "uprobe" else _KERNEL)), self._names(asked, many=many)
         object_ = Loading(self._library, path, partial(self._prepare, names, asked, number if own else 0))
         try:
             object_.wait()
@@ -249,16 +277,30 @@ class Probes:
         if self._lib.bpf_map_update_elem(self._shared["specs"], key, self._ffi.from_buffer(spec), 0):
             raise BrokerError(f"bpf_map_update_elem(specs): {os.strerror(self._ffi.errno)}")
 
-    def _attach(self, object_: Loading, attached: _Attached, number: int, asked: Asked, *, returns: bool) -> None:
-        program = object_.programs[self._names(asked)[returns]]
+    def _attach(  # noqa: PLR0913 - the last by its name
+        self,
+        object_: Loading,
+        attached: _Attached,
+        number: int,
+        asked: Asked,
+        addresses: list[int],
+        *,
+        returns: bool,
+    ) -> None:
+        program = object_.programs[self._names(asked, many=bool(addresses))[returns]]
         if asked.kind == "tracepoint":
             attached.links.append(attach_tracepoint(self._library, program, asked.name))
         elif asked.kind == "raw_tracepoint":
             of_task = asked.task is not None
             attached.links.append(attach_raw_tracepoint(self._library, program, asked.name, of_task=of_task))
         elif asked.kind == "kprobe":
-            link = attach_function(self._library, program, asked.name, number, returns=returns)
-            attached.links.append(link)
+            check_kprobes(asked.functions[0])
+            cookies = [number | index << 32 for index in range(len(asked.functions))]
+            if addresses:
+                attached.links.append(attach_functions(self._library, program, addresses, cookies, returns=returns))
+                return
+            for name, cookie in zip(asked.functions, cookies, strict=True):
+                attached.links.append(attach_function(self._library, program, name, cookie, returns=returns))
         else:
             self._attach_uprobe(program, attached, number, asked, returns=returns)
 
@@ -308,13 +350,14 @@ def _not_loaded(asked: Asked, failure: LoadError) -> BrokerError:
     )
 
 
-def check_room(places: int, used: int, *, returns: bool) -> None:
+def check_room(places: int, used: int, *, returns: bool, kind: str = "uprobe") -> None:
     """Make sure that there are descriptors for a kernel that attaches to one place at a time: an event and a link.
 
     Args:
         places: That are asked for.
         used: Descriptors that are open.
         returns: Whether the return is probed as well.
+        kind: Of places, or functions of the kernel.
 
     Raises:
         BrokerError: There are not. Half of them attached would have to be detached again, a tenth of a second each.
@@ -327,7 +370,7 @@ def check_room(places: int, used: int, *, returns: bool) -> None:
     raise BrokerError(
         f"{places:,} places need {places * each:,} descriptors on this kernel ({os.uname().release}), which attaches to"
         f" one place at a time, and the broker may have {limit:,} open\n"
-        "  needs   kernel 6.6 or later, which attaches to all of them at once\n"
+        f"  needs   {_MANY[kind]}, which attaches to all of them at once\n"
         f"  try     a pattern that names {fit:,} functions at most; or a higher hard limit where the broker is started:"
         f" ulimit -Hn {1 << (places * each + used + _RESERVED).bit_length()}"
     )

@@ -183,14 +183,14 @@ class _Pieces:
     def hit(self, data: bytes) -> ProbeHit:
         make_piece, make_hit = _classes()
         spec, place, host_tid, time_ns, entered_ns, ip, sp, bits, size = self._outer(self._record.unpack_from(data))
-        pieces, stack = {}, b""
+        pieces, stacks = {}, {_STACK: b"", _KERNEL_STACK: b""}
         at = self._start
         end = at + size
         while at < end:
             address, fetch, flags, step, length = self._pick(self._unpacker.unpack_from(data, at))
             at += self._size
-            if fetch == _STACK:
-                stack = data[at : at + length]
+            if fetch in stacks:
+                stacks[fetch] = data[at : at + length]
             else:
                 cut, unreadable = flags & self._cut != 0, flags & self._unreadable != 0
                 pieces[fetch] = make_piece(data[at : at + length], address, cut, unreadable, step)
@@ -201,7 +201,7 @@ class _Pieces:
             bits & self._no_frame != 0,
             bits & self._pieces_cut != 0,
             pieces,
-            struct.unpack(f"<{len(stack) // 8}Q", stack) if stack else (),
+            *(struct.unpack(f"<{len(stack) // 8}Q", stack) for stack in stacks.values()),
         )
 
 
@@ -213,8 +213,8 @@ def _classes() -> tuple[type[Piece], type[ProbeHit]]:
     return Piece, ProbeHit
 
 
-_STACK = 254
-"""``PROBE_STACK`` of ``bpf/events.h``."""
+_STACK, _KERNEL_STACK = 254, 253
+"""``PROBE_STACK`` and ``PROBE_KERNEL_STACK`` of ``bpf/events.h``."""
 
 _NO_TEXTS: Mapping[str, bytes | None] = MappingProxyType({})
 

@@ -47,7 +47,9 @@ class Connection(Protocol):
     def snapshot(self) -> None:
         """Ask for records of the calls that have not returned; raises `BrokerDied`."""
 
-    def attach(self, kind: str, name: str, descriptors: Sequence[int], *, task: int | None = None) -> tuple[int, bool]:
+    def attach(
+        self, kind: str, name: str, descriptors: Sequence[int], *, task: int | None = None, loading: int = 0
+    ) -> tuple[int, bool]:
         """Attach a probe; return its id, and whether it was attached already."""
 
     def detach(self, probe: int) -> None:
@@ -55,6 +57,9 @@ class Connection(Protocol):
 
     def format(self, tracepoint: str) -> str:
         """Ask for the fields of a tracepoint."""
+
+    def traceable(self) -> bytes:
+        """Ask which functions of the kernel can be traced."""
 
     def returns_filtered(self) -> bool:
         """Ask whether a seccomp filter can answer the system call that return probes work by."""
@@ -201,6 +206,15 @@ class Session:
             BrokerDied: Nobody is there to answer.
         """
         return self._connection.format(tracepoint)
+
+    def traceable(self) -> bytes:
+        """Return the functions of the kernel that can be traced: one a line, those of modules followed by the module.
+
+        Raises:
+            BrokerError: The kernel does not say.
+            BrokerDied: Nobody is there to answer.
+        """
+        return self._connection.traceable()
 
     def returns_filtered(self) -> bool:
         """Whether a seccomp filter can answer the system call that return probes work by: that crashes the program.

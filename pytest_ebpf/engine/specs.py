@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,7 @@ from pytest_ebpf.errors import BrokerError
 from pytest_ebpf.probes.spec import (
     MAX_FETCHES,
     MAX_FILTERS,
+    MAX_FUNCTIONS,
     MAX_KEPT,
     MAX_STEPS,
     NO_REGISTER,
@@ -27,11 +29,23 @@ if TYPE_CHECKING:
     from pytest_ebpf.engine.layout import StructLayout
     from pytest_ebpf.probes.spec import Fetch, Filter
 
-__all__ = ["MAX_PLACES", "Checked", "checked", "pack", "pack_places", "probe_layouts", "stamped", "unpack_places"]
+__all__ = [
+    "MAX_PLACES",
+    "Checked",
+    "checked",
+    "pack",
+    "pack_functions",
+    "pack_places",
+    "probe_layouts",
+    "stamped",
+    "unpack_functions",
+    "unpack_places",
+]
 
 MAX_PLACES = 100_000
 """Of one probe."""
 
+_FUNCTION = re.compile(r"[A-Za-z0-9_.$]{1,512}")  # KSYM_NAME_LEN, linux/kallsyms.h
 _WORD32, _WORD = 4, 8
 """Bytes."""
 _PLACE = struct.Struct("=QQ")
@@ -149,6 +163,11 @@ def pack_places(places: Iterable[Place]) -> bytes:
     return _COUNT.pack(len(packed)) + b"".join(packed)
 
 
+def pack_functions(names: Iterable[str]) -> bytes:
+    """Return the functions of the kernel that a probe is attached to, as they are sent."""
+    return "\n".join(names).encode()
+
+
 def stamped(spec: bytes, number: int, *, root: bool) -> bytes:
     """Return a packed spec with its id, and whether only root may see what it reads."""
     layout, flags = probe_layouts().structs["probe_spec"], probe_layouts().enums["spec_flag"]
@@ -257,6 +276,23 @@ def _check_fetch(  # noqa: PLR0913 - one table, checked in one place
         of = all_of_them[fetch["length_fetch"]]
         require(of["flags"] & flags["FETCH_AT_RETURN"] == at_return, "has a length of another time")
         require(1 <= fetch["length_width"] <= _WORD, "has a length of no width")
+
+
+def unpack_functions(data: bytes) -> tuple[str, ...]:
+    """Return the functions of the kernel that somebody sent.
+
+    Raises:
+        BrokerError: They are too many, or have names that none has.
+    """
+    names = tuple(data.decode(errors="replace").split("\n"))
+    if len(names) > MAX_FUNCTIONS:
+        raise BrokerError(
+            f"a probe is on {MAX_FUNCTIONS} functions of the kernel at most, and this one on {len(names)}"
+        )
+    for name in names:
+        if not _FUNCTION.fullmatch(name):
+            raise BrokerError(f"{name!r:.80} is no name of a kprobe: do_unlinkat is one")
+    return names
 
 
 def unpack_places(data: bytes, size: int) -> list[Place]:

@@ -13,7 +13,7 @@ from pytest_ebpf.errors import BrokerError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["events", "fields_of", "number_of"]
+__all__ = ["events", "fields_of", "number_of", "traceable"]
 
 _MOUNTED = "/sys/kernel/tracing"
 
@@ -43,13 +43,26 @@ def events(lib: Any) -> list[str]:
     Raises:
         BrokerError: The kernel does not say.
     """
+    return _list(lib, "available_events", "tracepoints").decode(errors="replace").split()
+
+
+def traceable(lib: Any) -> bytes:
+    """Return the functions that can be traced (ftrace), one a line, those of modules followed by the module.
+
+    Raises:
+        BrokerError: The kernel does not say, or was built without.
+    """
+    return _list(lib, "available_filter_functions", "functions that can be traced")
+
+
+def _list(lib: Any, name: str, what: str) -> bytes:
     with _opened(lib) as folder:
         try:
-            descriptor = os.open("available_events", os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
         except OSError as error:
-            raise BrokerError(f"the kernel does not list its tracepoints: {error.strerror}") from None
+            raise BrokerError(f"the kernel does not list its {what}: {error.strerror}") from None
     with os.fdopen(descriptor, "rb") as file:
-        return file.read().decode(errors="replace").split()
+        return file.read()
 
 
 def _read(lib: Any, name: str, file: str) -> bytes:

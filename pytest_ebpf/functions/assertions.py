@@ -120,7 +120,7 @@ class FunctionAssertions:
         """
         return self.probe(asking.tracepoint(name, where=where, every=every, limit=limit, task=task, **values))
 
-    def kernel_function(
+    def kernel_function(  # noqa: PLR0913 - each has its name
         self,
         name: str,
         /,
@@ -128,6 +128,7 @@ class FunctionAssertions:
         where: str | None = None,
         every: int = 1,
         limit: int | None = None,
+        stack: bool = False,
         returns: Any = None,
         **values: Any,
     ) -> Probe:
@@ -135,7 +136,7 @@ class FunctionAssertions:
 
         Only the calls by processes of the test.
         """
-        options: dict[str, Any] = {"where": where, "every": every, "limit": limit, "returns": returns}
+        options: dict[str, Any] = {"where": where, "every": every, "limit": limit, "stack": stack, "returns": returns}
         return self.probe(asking.kernel_function(name, *types, **options, **values))
 
     def python_frames(self, target: Any, /) -> None:

@@ -122,8 +122,7 @@ class FunctionCall:
         if not self.group.spec.returns:
             return _NOT_ASKED
         if self.raw_call.hit.no_frame:
-            # In a function of the kernel's there is no place, which is one in a file.
-            return _TOO_DEEP if self.group.places else _TOO_MANY
+            return _TOO_MANY if self.definition.kind == "kprobe" else _TOO_DEEP
         return _CUT_OFF if self.scope.closed else ENTERED
 
     def raw_result(self) -> Any:

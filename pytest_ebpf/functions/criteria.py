@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ebpf._values import Cut, Gap, Verdict
 from pytest_ebpf.errors import UsageError
-from pytest_ebpf.explanations import show_actual
-from pytest_ebpf.matching import compare, compare_items, is_plain, is_predicate
-from pytest_ebpf.names import similarity_of
+from pytest_ebpf.hints import did_you_mean, listed
+from pytest_ebpf.matching import compare, compare_items, is_plain
 from pytest_ebpf.probes.types import (
     Array,
     Boolean,
@@ -25,7 +23,8 @@ from pytest_ebpf.probes.types import (
     Structure,
 )
 from pytest_ebpf.syscalls.comparing import check, compare_value
-from pytest_ebpf.syscalls.values import Fields, written
+from pytest_ebpf.syscalls.conditions import ABSENT, ValueCriterion
+from pytest_ebpf.syscalls.values import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,16 +38,6 @@ __all__ = ["FACTS", "Criterion", "criterion"]
 Judge = Callable[[Any], Verdict]
 
 
-class _Absent(NamedTuple):
-    """Stands for what a call does not have: a field behind a NULL pointer."""
-
-    def __repr__(self) -> str:
-        return "not there"
-
-
-_ABSENT = _Absent()
-
-
 class _Place(NamedTuple):
     """Where in a group's arguments a field is, and what compares its value."""
 
@@ -56,54 +45,25 @@ class _Place(NamedTuple):
     judge: Judge
 
 
-class Criterion:
+class Criterion(ValueCriterion["FunctionCall"]):
     """One field, and what it is compared with."""
 
     def __init__(self, field: str, expected: Any, groups: Mapping[int, _Place], fact: _Fact | None = None) -> None:
-        self.field = field
-        self.expected = expected
+        super().__init__(field, expected)
         self._groups = groups
         self._fact = fact
 
-    @property
-    def late(self) -> bool:
-        """Whether it is the author's code that judges."""
-        return not is_plain(self.expected) and is_predicate(self.expected)
-
-    def value(self, call: FunctionCall) -> Any:
-        """Return what is compared: a value, a `Gap` or a `Cut`."""
+    def value(self, item: FunctionCall) -> Any:
+        """Return what is compared: a value, a `Gap`, a `Cut` or `ABSENT`."""
         if self._fact is not None:
-            return self._fact.value(call)
-        place = self._groups.get(id(call.group))
-        return _ABSENT if place is None else _follow(call, place.path)
+            return self._fact.value(item)
+        place = self._groups.get(id(item.group))
+        return ABSENT if place is None else _follow(item, place.path)
 
-    def judge(self, call: FunctionCall) -> Verdict:
-        """Tell whether a call matches."""
-        value = self.value(call)
-        if value is _ABSENT:
-            return Verdict.NO
-        place = self._groups.get(id(call.group))
+    def compare(self, item: FunctionCall, value: Any) -> Verdict:
+        """Compare with what is there."""
+        place = self._groups.get(id(item.group))
         return compare_value(self.expected, value) if place is None else place.judge(value)
-
-    def gap(self, call: FunctionCall) -> Gap:
-        """Return why it cannot be told whether a call matches."""
-        value = self.value(call)
-        gap = value.gap if isinstance(value, Cut) else value
-        return gap if isinstance(gap, Gap) else Gap(f"{self.field} is not whole")
-
-    def show(self, call: FunctionCall) -> str:
-        """Write what a call has instead."""
-        value = self.value(call)
-        if isinstance(value, Gap | Cut):
-            return show_actual(value)
-        return repr(value) if isinstance(value, int | float | bytes | str | None | _Absent) else written(value)
-
-    def similarity(self, call: FunctionCall) -> float:
-        """Tell how near a call comes, 0 to 1."""
-        value = self.value(call)
-        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-        wanted = self.expected.decode("utf-8", "replace") if isinstance(self.expected, bytes) else self.expected
-        return similarity_of(wanted, [text]) if isinstance(text, str) else 0.0
 
 
 def _follow(call: FunctionCall, path: tuple[str, ...]) -> Any:
@@ -114,7 +74,7 @@ def _follow(call: FunctionCall, path: tuple[str, ...]) -> Any:
         if isinstance(value, Gap):
             return value
         if not isinstance(value, Fields) or name not in value:
-            return _ABSENT
+            return ABSENT
         value = value.raw(name)
     return value
 
@@ -223,9 +183,8 @@ def _unknown(field: str, groups: list[Group], asked: str, *, argument: bool) -> 
             f" type: {field}='s32@arg0', {field}=ctypes.c_int"
         )
     others = () if argument else (*FACTS, "process", "result", "args")
-    near = difflib.get_close_matches(field, [*names, *others], n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return UsageError(f"{asked} has no argument {field!r}{hint} (it has: {', '.join(names)})")
+    hint = did_you_mean(field, [*names, *others])
+    return UsageError(f"{asked} has no argument {field!r}{hint} (it has: {listed(field, names)})")
 
 
 def _fields(kind: Type | None) -> Mapping[str, Type]:
@@ -289,7 +248,7 @@ def _structure(field: str, expected: Mapping[str, Any], kind: Structure) -> Judg
     known = _fields(kind)
     for name in expected:
         if name not in known:
-            raise UsageError(f"{field} has no field {name!r} (there are: {', '.join(known)})")
+            raise UsageError(f"{field} has no field {name!r} (there are: {listed(name, known)})")
     judges = {name: judge_for(f"{field}: {name}", value, known[name]) for name, value in expected.items()}
 
     def judge(actual: Any) -> Verdict:
@@ -337,8 +296,7 @@ def _enumeration(field: str, expected: Any, kind: Enumeration) -> Judge:
         return lambda actual: compare(expected, actual)
     names = kind.names()
     if not isinstance(expected, str) or expected not in names:
-        near = difflib.get_close_matches(str(expected), names, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else f" (such as {next(iter(names), '0')!r})"
+        hint = did_you_mean(str(expected), names) or f" (such as {next(iter(names), '0')!r})"
         raise UsageError(f"{field} is a number or one of the names of {kind.name}, not {expected!r}{hint}")
     number = names[expected]
     return lambda actual: compare(number, actual)

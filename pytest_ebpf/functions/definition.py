@@ -75,6 +75,8 @@ class Group:
     """What it returns; None: that is not read."""
     find_undecoded: Callable[[], Undecoded | None] = lambda: None
     """Finds why debug information that is there is not read; None: it is, or there is none."""
+    loading: int = 0
+    """Of functions of the kernel's modules: which loading of these it is; another one has other places."""
 
     @property
     def spec(self) -> Spec:
@@ -106,6 +108,8 @@ class Definition:
     """Finds the functions that its pattern matches and that cannot be probed."""
     clones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By function, the copies of it that the compiler made, and that are not probed."""
+    find_changed: Callable[[], bool] = lambda: False
+    """Finds whether the kernel's modules that its functions are in were unloaded, or others loaded that have some."""
     task: int | None = None
     """Which argument of a tracepoint is the task that it is told of; None: the one that passes it is."""
 
@@ -131,8 +135,8 @@ class Definition:
 
     @property
     def kernel_name(self) -> str:
-        """What the kernel calls what is not in a file."""
-        if self.path:
+        """What the kernel calls a tracepoint."""
+        if self.path or self.kind == "kprobe":
             return ""
         return f"{self.wanted.provider}:{self.wanted.function}" if self.kind == "tracepoint" else self.wanted.function
 
@@ -149,9 +153,9 @@ class Definition:
 
     @property
     def replaced(self) -> bool:
-        """Whether another file has taken its file's place."""
+        """Whether another file has taken its file's place, or other modules of the kernel that of those."""
         if self.identity is None:
-            return False
+            return self.find_changed()
         found = Identity.of(self.path)
         if found is None and self.path.startswith("/proc/"):
             return False  # its place was that of a process, which has ended

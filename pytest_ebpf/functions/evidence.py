@@ -67,9 +67,16 @@ class Scope(NamedTuple):
             )
         yield from _missed(arming)
         yield from filtered.gaps(arming)
+        if arming.definition.kind == "kprobe" or not self.allow_inlined:
+            yield from self._unprobed(arming)
         if not self.allow_inlined:
             yield from _elsewhere(arming)
         if not arming.definition.path:
+            if arming.replaced:
+                yield Gap(
+                    f"modules of the kernel were loaded or unloaded since the probe on {name} was attached",
+                    "ask for it when they are loaded",
+                )
             return
         if arming.replaced:
             yield Gap(
@@ -78,6 +85,21 @@ class Scope(NamedTuple):
             )
         if not self.allow_unmapped:
             yield from reach.gaps(arming, window)
+
+    def _unprobed(self, arming: Arming) -> Iterator[Gap]:
+        """Name the functions that are meant, and that its pattern could not put a probe on."""
+        definition = arming.definition
+        names = [name for name in definition.left_out if all(query.goes_by(name) for query in self.queries)]
+        if names:
+            what = (
+                "functions of the kernel that have no probe, as it has several of that name or lets none be traced"
+                if definition.kind == "kprobe"
+                else "functions that are chosen at run time and have no probe"
+            )
+            yield Gap(
+                f"{definition.wanted.function} matches {what}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",  # noqa: PLR2004 - as `[:5]`
+                "name the functions that are meant",
+            )
 
 
 def _missed(arming: Arming) -> Iterator[Gap]:
@@ -112,7 +134,6 @@ def _elsewhere(arming: Arming) -> Iterator[Gap]:
             f"whether the compiler put the code of {arming.definition.name} into others is not known: {undecoded.why}",
             f"{undecoded.remedy}, or allow_inlined=True if those calls are of no matter",
         )
-    yield from _chosen_at_run_time(arming)
     for name, clones in arming.definition.clones.items():
         wider = f"ask for {name}*, or " if arming.definition.path else ""
         yield Gap(
@@ -121,16 +142,7 @@ def _elsewhere(arming: Arming) -> Iterator[Gap]:
         )
 
 
-def _chosen_at_run_time(arming: Arming) -> Iterator[Gap]:
-    if names := arming.definition.left_out:
-        yield Gap(
-            f"{arming.definition.wanted.function} matches functions that are chosen at run time and have no probe:"
-            f" {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",  # noqa: PLR2004 - as `[:5]`
-            "name the functions that are meant",
-        )
-
-
 def _sees_the_same(other: Arming, arming: Arming) -> bool:
     one, two = other.definition, arming.definition
     where = (one.path, one.kind, one.task) == (two.path, two.kind, two.task)
-    return where and set(one.functions) >= set(two.functions)
+    return where and set(one.functions) >= {*two.functions, *two.left_out}

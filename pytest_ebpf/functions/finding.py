@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from pytest_ebpf.binaries.function import Function
     from pytest_ebpf.functions.wanted import Wanted
     from pytest_ebpf.probes.signature import Signature
+    from pytest_ebpf.protocols import Session
 
-__all__ = ["define", "open_binary", "signature_of"]
+__all__ = ["FEW", "asks_debug_information", "define", "open_binary", "signature_of"]
 
-_FEW = 16
+FEW = 16
 """Functions of a pattern whose arguments are looked up in the debug information; each becomes a probe of its own."""
 _GO = (
     "the return of a function of a Go program cannot be probed: its stacks move, and with them what the probe puts"
@@ -33,16 +34,16 @@ _GO = (
 )
 
 
-def define(wanted: Wanted, format_of: Callable[[str], str]) -> Definition:
+def define(wanted: Wanted, session: Session) -> Definition:
     """Find what is wanted.
 
     Args:
         wanted: What is asked for.
-        format_of: Returns the fields of a tracepoint of the kernel (`pytest_ebpf.protocols.Session.format`).
+        session: Knows what the kernel tells only who has privilege.
 
     Raises:
         UsageError: There is no such file, function, type or place.
-        BrokerError: There is no such tracepoint.
+        BrokerError: There is no such tracepoint, or the kernel does not say what it has.
         Unavailable: The kernel does not tell its types.
     """
     if wanted.kind == "uprobe":
@@ -52,10 +53,12 @@ def define(wanted: Wanted, format_of: Callable[[str], str]) -> Definition:
     from pytest_ebpf.functions import finding_kernel  # noqa: PLC0415 - only of who asks
 
     if wanted.kind == "tracepoint":
-        return finding_kernel.tracepoint(wanted, format_of)
-    return {"raw_tracepoint": finding_kernel.raw_tracepoint, "kprobe": finding_kernel.kernel_function}[wanted.kind](
-        wanted
-    )
+        return finding_kernel.tracepoint(wanted, session.format)
+    if wanted.kind == "raw_tracepoint":
+        return finding_kernel.raw_tracepoint(wanted)
+    from pytest_ebpf.functions import kernel_functions  # noqa: PLC0415 - likewise
+
+    return kernel_functions.find(wanted, session.traceable)
 
 
 def open_binary(target: Any) -> tuple[Binary, str]:
@@ -105,20 +108,21 @@ def _left_out(binary: Binary, function: str) -> Sequence[str]:
 
 
 def _inlined(binary: Binary, functions: Sequence[Function]) -> Mapping[str, int]:
-    if len(functions) > _FEW:
+    if len(functions) > FEW:
         return binary.inlined_among({each.name for each in functions}) or {}
     return {each.name: count for each in functions if (count := each.inlined_at)}
 
 
 def _groups(wanted: Wanted, binary: Binary, functions: Sequence[Function]) -> Iterator[Group]:
-    if len(functions) > 1 and (len(functions) > _FEW or not _asks_debug_information(wanted)):
+    if len(functions) > 1 and (len(functions) > FEW or not asks_debug_information(wanted)):
         yield _group(wanted, binary, functions, None)
         return
     for function in functions:
         yield _group(wanted, binary, [function], functools.partial(signature_of, binary, function))
 
 
-def _asks_debug_information(wanted: Wanted) -> bool:
+def asks_debug_information(wanted: Wanted) -> bool:
+    """Whether something is asked that the debug information knows, of each function for itself."""
     said = [*wanted.types, *(value for _, value in wanted.values)]
     return not said or ... in [each for each in said if each is ...] or wanted.returns is True
 

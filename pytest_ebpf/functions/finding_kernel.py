@@ -1,17 +1,16 @@
-"""Tracepoints and functions of the kernel: what they have, and where that is."""
+"""Tracepoints of the kernel: what they have, and where that is."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_ebpf.errors import UsageError
 from pytest_ebpf.functions.definition import Definition
 from pytest_ebpf.functions.planning import planned
-from pytest_ebpf.functions.reading import Reads, reads_of
+from pytest_ebpf.functions.reading import Reads
 from pytest_ebpf.matching import show
-from pytest_ebpf.probes import kallsyms
 from pytest_ebpf.probes.btf_types import kernel_btf
 from pytest_ebpf.probes.machines import machine
 from pytest_ebpf.probes.text_types import Anchor, Text, is_text, parse_text
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.probes.planner import Asked
     from pytest_ebpf.probes.types import Type
 
-__all__ = ["fields", "kernel_function", "raw_tracepoint", "tracepoint"]
+__all__ = ["fields", "raw_tracepoint", "tracepoint"]
 
 _FIELD = re.compile(r"\s*field:(.+?)\b(\w+)(?:\[(\d*)\])?;\s*offset:(\d+);\s*size:(\d+);\s*signed:(\d);")
 _WORD = 8
@@ -143,25 +142,6 @@ def _refuse_programs_memory(wanted: Wanted, reads: Reads) -> None:
             )
 
 
-def kernel_function(wanted: Wanted) -> Definition:
-    """Find a function of the kernel, whose arguments BTF tells.
-
-    Raises:
-        UsageError: The kernel has no such function, or several, or it no such argument.
-        Unavailable: The kernel tells no types.
-    """
-    reads = reads_of(wanted, machine(), lambda: kernel_btf().signature(wanted.function))
-    known = kallsyms.functions()
-    if known[wanted.function] > 1:
-        # Before 6.7 it takes one of them and does not say so (b022f0c7e404).
-        raise UsageError(
-            f"{wanted}: the kernel has {known[wanted.function]} functions of that name, and a probe would see the calls"
-            " of one: probe what calls them"
-        )
-    copies = kallsyms.copies_of(wanted.function, known)
-    return _defined(wanted, reads, clones={wanted.function: copies} if copies else {})
-
-
 def _in_context(name: str, kind: Type, offset: int) -> Text:
     return Text(name, kind, Anchor("context"), (offset,), in_memory=True, user=False)
 
@@ -186,6 +166,6 @@ def _chosen(wanted: Wanted, known: Mapping[str, Asked]) -> Reads:
     return Reads(values or known, None)
 
 
-def _defined(wanted: Wanted, reads: Reads, **more: Any) -> Definition:
+def _defined(wanted: Wanted, reads: Reads, *, task: int | None = None) -> Definition:
     group = planned(wanted, reads, (), (wanted.function,), machine(), kernel=True)
-    return Definition(wanted=wanted, shown=str(wanted), groups=(group,), **more)
+    return Definition(wanted=wanted, shown=str(wanted), groups=(group,), task=task)

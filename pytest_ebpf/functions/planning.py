@@ -23,8 +23,15 @@ _STACK = 64
 """Frames."""
 
 
-def planned(  # noqa: PLR0913 - the last by its name
-    wanted: Wanted, reads: Reads, places: Sequence[Place], names: Sequence[str], on: Machine, *, kernel: bool = False
+def planned(  # noqa: PLR0913 - the last by their names
+    wanted: Wanted,
+    reads: Reads,
+    places: Sequence[Place],
+    names: Sequence[str],
+    on: Machine,
+    *,
+    kernel: bool = False,
+    loading: int = 0,
 ) -> Group:
     """Plan a probe.
 
@@ -35,6 +42,7 @@ def planned(  # noqa: PLR0913 - the last by its name
         names: By place: what is called there.
         on: Whose registers.
         kernel: Whether pointers lead to the kernel's memory.
+        loading: See `Group.loading`.
 
     Raises:
         UsageError: More is asked than a probe can read.
@@ -58,4 +66,5 @@ def planned(  # noqa: PLR0913 - the last by its name
         places=tuple(places),
         functions=tuple(names),
         result=None if reads.result is None else reads.result.type,
+        loading=loading,
     )

@@ -85,7 +85,7 @@ class Functions:
     def _define(self, wanted: Wanted) -> Definition:
         from pytest_ebpf.functions.finding import define  # noqa: PLC0415 - reads binaries, which most runs never do
 
-        return define(wanted, self._history.session.format)
+        return define(wanted, self._history.session)
 
     def _attach(self, definition: Definition) -> Iterable[Attached]:
         from pytest_ebpf.engine.attached import ProbeRequest  # noqa: PLC0415 - most runs have no probes
@@ -97,6 +97,8 @@ class Functions:
                 target=definition.path or None,
                 spec=group.spec,
                 places=group.places,
+                functions=group.functions if definition.kind == "kprobe" else (),
+                loading=group.loading,
                 task=definition.task,
             )
             try:

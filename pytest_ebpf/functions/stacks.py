@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_ebpf.binaries.binary import Binary
 from pytest_ebpf.errors import UsageError
 from pytest_ebpf.functions.reach import executable_maps
+from pytest_ebpf.probes import kallsyms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +28,11 @@ class Frame:
     """One function on the way to a call."""
 
     address: int
-    """In the process's memory: of the innermost where the probe is, of the others where the call returns to."""
+    """In the process's memory, or the kernel's: of the innermost where it is, of others where the call returns to."""
     function: str | None
     """Its symbol, and how far behind: ``main+0x1c``; None: it is not known."""
     path: str | None
-    """The file that it is in; None: it is not known."""
+    """The file that it is in; of the kernel ``[kernel]``, or its module; None: it is not known."""
 
     def __str__(self) -> str:
         where = f" ({self.path})" if self.path else ""
@@ -48,14 +49,23 @@ class _Mapping(NamedTuple):
 
 def frames(call: FunctionCall) -> tuple[Frame, ...]:
     """Return the frames of a call, innermost first; only as many as were recorded."""
+    inside = tuple(map(_kernel_frame, call.raw_call.hit.kernel_stack))
     addresses = list(call.raw_call.hit.stack)
     if not addresses:
-        return ()
+        return inside
     caller = call.caller
     if isinstance(caller, int) and not (_kernel_knows(call) and caller in addresses[1:2]):
         addresses.insert(1, caller)
     mappings = list(_mappings(call))
-    return tuple(_frame(address, mappings) for address in addresses)
+    return inside + tuple(_frame(address, mappings) for address in addresses)
+
+
+def _kernel_frame(address: int) -> Frame:
+    found = kallsyms.symbol_at(address)
+    if found is None:
+        return Frame(address, None, "[kernel]")
+    behind = f"+{address - found.address:#x}" if address > found.address else ""
+    return Frame(address, f"{found.name}{behind}", f"[{found.module or 'kernel'}]")
 
 
 def _kernel_knows(call: FunctionCall) -> bool:

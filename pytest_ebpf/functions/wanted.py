@@ -55,7 +55,7 @@ class Wanted:
     function: str = ""
     """A name, a pattern, an address, ``file.c:line``; of a tracepoint its name."""
     provider: str = ""
-    """Of a USDT probe, or the category of a tracepoint; empty: any."""
+    """Of a USDT probe, the category of a tracepoint, or the module of a kernel's function; empty: any."""
     types: tuple[Any, ...] = ()
     """Of the arguments, in their order."""
     values: tuple[tuple[str, Any], ...] = ()
@@ -216,24 +216,27 @@ def tracepoint(
     return _with(wanted, (), *_task_apart(wanted, values, options))
 
 
-def kernel_function(
+def kernel_function(  # noqa: PLR0913 - each has its name
     name: str,
     /,
     *types: Any,
     where: str | None = None,
     every: int = 1,
     limit: int | None = None,
+    stack: bool = False,
     returns: Any = None,
     **values: Any,
 ) -> Wanted:
     """Ask for the calls of a function of the kernel.
 
     Args:
-        name: As in ``/proc/kallsyms``.
+        name: As in ``/proc/kallsyms``, or a pattern; of a module's with or without the module
+            (``"9p:v9fs_file_open"``).
         types: As of `uprobe`; what is not said, BTF says.
         where: As of `uprobe`.
         every: As of `uprobe`.
         limit: As of `uprobe`.
+        stack: As of `uprobe`: in the kernel, and from where in the program.
         returns: As of `uprobe`.
         values: As of `uprobe`.
 
@@ -242,7 +245,8 @@ def kernel_function(
     """
     wanted = parse(name if name.partition(":")[0] in _FORMS else f"kprobe:{name}")
     _check_kind(wanted, "kprobe", name)
-    return _with(wanted, types, values, {"where": where, "every": every, "limit": limit, "returns": returns})
+    options = {"where": where, "every": every, "limit": limit, "stack": stack, "returns": returns}
+    return _with(wanted, types, values, options)
 
 
 def _check_kind(wanted: Wanted, kind: str, text: str) -> None:
@@ -309,9 +313,11 @@ def _hint(form: str) -> str:
 def _named(form: str, kind: str, name: str) -> Wanted:
     first, colon, rest = name.partition(":")
     if form in {"p", "r"} and not (first and colon):
-        kind, first, rest = "kprobe", name.removeprefix(":"), ""
+        kind, first, colon, rest = "kprobe", name.removeprefix(":"), "", ""
     wanted = Wanted(kind=kind)
-    if kind in {"kprobe", "raw_tracepoint"}:
+    if kind == "kprobe":
+        wanted = replace(wanted, provider=first if colon else "", function=rest if colon else first)
+    elif kind == "raw_tracepoint":
         wanted = replace(wanted, function=first if not rest else name)
     elif kind == "tracepoint":
         wanted = replace(wanted, provider=first, function=rest)

@@ -124,6 +124,7 @@ def _raw_tracepoint(program: Any, where: Mapping[str, Any], _files: Sequence[int
 
 
 def _kprobe(program: Any, where: Mapping[str, Any], _files: Sequence[int]) -> Any:
+    kernel_attaching.check_kprobes(where["name"])
     return kernel_attaching.attach_function(library(), program, where["name"], 0, returns=where["returns"])
 
 

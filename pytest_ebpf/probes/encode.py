@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.errors import UsageError
+from pytest_ebpf.hints import listed
 from pytest_ebpf.probes.types import (
     Array,
     Boolean,
@@ -101,7 +102,7 @@ def _structure(kind: Structure, value: Any, what: str) -> bytes:
         raise UsageError(f"{what} is of the type {kind.name}, and {value!r} is none: give a dict of its fields")
     fields = {field.name: field for field in kind.fields}
     if wrong := [str(name) for name in value if name not in fields]:
-        there = ", ".join(fields)
+        there = listed(wrong[0], fields)
         raise UsageError(f"{what} is of the type {kind.name}, which has no field {wrong[0]!r}; it has {there}")
     data = bytearray(kind.size)
     for name, item in value.items():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ebpf._values import Gap
 from pytest_ebpf.errors import UsageError
+from pytest_ebpf.hints import did_you_mean, listed
 from pytest_ebpf.probes.arguments import NO_FLOATS, ByReference, Nowhere, OnStack, Registers
 from pytest_ebpf.probes.asked import Argument, Asked, Cell, is_late, length_of
 from pytest_ebpf.probes.chains import Chain, chain_of
@@ -173,8 +173,7 @@ class Planner:
     def _check(name: str, known: Mapping[str, object], what: str) -> None:
         if name in known:
             return
-        near = difflib.get_close_matches(name, list(known), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; these are: {', '.join(known) or 'none'}"
+        hint = did_you_mean(name, known, cutoff=0.6) or f"; these are: {listed(name, known) or 'none'}"
         raise UsageError(f"{name!r} is not {what}{hint}")
 
     # --- the values that are asked for ---

@@ -9,6 +9,7 @@ from typing import NamedTuple
 __all__ = [
     "MAX_FETCHES",
     "MAX_FILTERS",
+    "MAX_FUNCTIONS",
     "MAX_KEPT",
     "MAX_PROBES",
     "MAX_STEPS",
@@ -30,6 +31,8 @@ MAX_FETCHES = 24
 MAX_FILTERS = 4
 MAX_STEPS = 5
 """Dereferences before a value."""
+MAX_FUNCTIONS = 10_000
+"""Of the kernel, of one probe: each of their calls, by whatever process, is slowed down."""
 MAX_KEPT = 4
 """Values of registers that are kept from an entry for its return."""
 NO_REGISTER = 255
@@ -134,7 +137,7 @@ class Spec:
     cap: int = 0
     """Hits told in a window; 0: all."""
     stack: int = 0
-    """Frames of the user's stack to tell; 0: none."""
+    """Frames of the user's stack to tell, and as many of the kernel's if it is there; 0: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +181,5 @@ class ProbeHit(NamedTuple):
     """By the index of the fetch."""
     stack: tuple[int, ...] = ()
     """Return addresses, innermost first."""
+    kernel_stack: tuple[int, ...] = ()
+    """Those in the kernel, if the probe is there."""

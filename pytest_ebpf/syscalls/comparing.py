@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from pytest_ebpf._values import Cut, Gap, Verdict
 from pytest_ebpf.errors import UsageError
+from pytest_ebpf.hints import listed
 from pytest_ebpf.matching import Glob, compare, compare_items, equals_nothing, is_plain, is_predicate
 from pytest_ebpf.syscalls import flag_names
 from pytest_ebpf.syscalls.fitting import may_be_text, refuse_misfit
@@ -97,7 +98,7 @@ def _structure_judge(field: str, expected: Any, kind: Kind) -> Judge:
     judges = {}
     for name, value in expected.items():
         if name not in kind.fields:
-            raise UsageError(f"{field} has no field {name!r} (there are: {', '.join(kind.fields)})")
+            raise UsageError(f"{field} has no field {name!r} (there are: {listed(name, kind.fields)})")
         judges[name] = field_judge(name, value, kind)
 
     def judge(actual: Any) -> Verdict:

@@ -1,12 +1,14 @@
-"""What is asked of a call beside which one it is, and how each one answers: of system calls, and of functions."""
+"""What is asked beside which one it is, and how each answers: of system calls, of functions and of programs' events."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from pytest_ebpf._values import Gap, Verdict
-from pytest_ebpf.explanations import Difference, Explanation, guarded
-from pytest_ebpf.matching import compare, show
+from pytest_ebpf._values import Cut, Gap, Verdict
+from pytest_ebpf.explanations import Difference, Explanation, guarded, show_actual
+from pytest_ebpf.matching import compare, is_plain, is_predicate, show
+from pytest_ebpf.names import similarity_of
+from pytest_ebpf.syscalls.values import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,17 +17,19 @@ if TYPE_CHECKING:
     from pytest_ebpf.processes import Process
     from pytest_ebpf.syscalls.who import Who
 
-__all__ = ["Conditions"]
+__all__ = ["ABSENT", "Conditions", "ValueCriterion"]
 
 
-class _Call(Protocol):
+class _Item(Protocol):
     @property
-    def process(self) -> Process:
-        """Who made it."""
+    def process(self) -> Process | None:
+        """Who did it."""
 
 
-T = TypeVar("T", bound=_Call)
+T = TypeVar("T", bound=_Item)
 T_contra = TypeVar("T_contra", contravariant=True)
+
+_NAMELESS = Gap("whether it goes by that name is not known")
 
 
 class _Criterion(Protocol[T_contra]):
@@ -38,21 +42,21 @@ class _Criterion(Protocol[T_contra]):
     def late(self) -> bool:
         """Whether it is the author's code that judges."""
 
-    def judge(self, call: T_contra, /) -> Verdict:
-        """Tell whether a call matches."""
+    def judge(self, item: T_contra, /) -> Verdict:
+        """Tell whether an item matches."""
 
-    def gap(self, call: T_contra, /) -> Gap:
-        """Return why it cannot be told whether a call matches."""
+    def gap(self, item: T_contra, /) -> Gap:
+        """Return why it cannot be told whether an item matches."""
 
-    def show(self, call: T_contra, /) -> str:
-        """Write what a call has instead."""
+    def show(self, item: T_contra, /) -> str:
+        """Write what an item has instead."""
 
-    def similarity(self, call: T_contra, /) -> float:
-        """Tell how near a call comes, 0 to 1."""
+    def similarity(self, item: T_contra, /) -> float:
+        """Tell how near an item comes, 0 to 1."""
 
 
 class Conditions(Generic[T]):
-    """Whose call it has to be, what its fields have to be, and what the author's own code says of it."""
+    """Whose it has to be, what its fields have to be, and what the author's own code says of it."""
 
     def __init__(
         self, who: Who | None, criteria: Iterable[_Criterion[T]], predicate: Callable[[T], object] | None
@@ -64,7 +68,7 @@ class Conditions(Generic[T]):
 
     @property
     def only_whose(self) -> bool:
-        """Whether nothing is asked but whose call it is."""
+        """Whether nothing is asked but whose it is."""
         return not self._criteria and self._predicate is None
 
     def judge_who(self, process: Key, time_ns: int) -> Verdict:
@@ -72,7 +76,7 @@ class Conditions(Generic[T]):
         return Verdict.YES if self.who is None else self.who.judge(process, time_ns)
 
     def judge(self, item: T, verdict: Verdict) -> Verdict:
-        """Tell whether a call matches of which `verdict` is known already; whose it is is not asked."""
+        """Tell whether an item matches of which `verdict` is known already; whose it is is not asked."""
         for each in self._criteria:
             if not verdict:
                 return verdict
@@ -81,13 +85,20 @@ class Conditions(Generic[T]):
             verdict = min(verdict, compare(self._predicate, item))
         return verdict
 
-    def explain(self, item: T, whose: Verdict, result: Explanation) -> None:
-        """Add by what a call differs; `whose` is what `judge_who` says of it."""
+    def explain(self, item: T, whose: Verdict, result: Explanation, unknown: Gap = _NAMELESS) -> None:
+        """Add by what an item differs.
+
+        Args:
+            item: What was asked of.
+            whose: What `judge_who` says of it.
+            result: What is added to.
+            unknown: Why that is not known, if it is not.
+        """
         if whose is Verdict.NO and self.who is not None:
-            actual = f"pid {item.process.raw('pid')}"
+            actual = "no process of the test's" if item.process is None else f"pid {item.process.raw('pid')}"
             result.differences.append(Difference("process", self.who.asked.partition("=")[2], actual))
         elif whose is Verdict.UNKNOWN:
-            result.gaps.append(("process", Gap("whether it goes by that name is not known")))
+            result.gaps.append(("process", unknown))
         for each in self._criteria:
             verdict = guarded(each.judge, item)
             if verdict is Verdict.UNKNOWN:
@@ -97,3 +108,59 @@ class Conditions(Generic[T]):
                 result.similarity += each.similarity(item)
         if self._predicate is not None and not guarded(compare, self._predicate, item):
             result.differences.append(Difference(show(self._predicate), "true", "false"))
+
+
+class _Absent:
+    """Stands for what an item does not have: a field behind a NULL pointer, or of another structure."""
+
+    def __repr__(self) -> str:
+        return "not there"
+
+
+ABSENT = _Absent()
+
+
+class ValueCriterion(Generic[T_contra]):
+    """One field that has one value in an item, and what it is compared with."""
+
+    def __init__(self, field: str, expected: Any) -> None:
+        self.field = field
+        self.expected = expected
+
+    @property
+    def late(self) -> bool:
+        """Whether it is the author's code that judges."""
+        return not is_plain(self.expected) and is_predicate(self.expected)
+
+    def value(self, item: T_contra) -> Any:
+        """Return what is compared: a value, a `Gap`, a `Cut` or `ABSENT`."""
+        raise NotImplementedError  # every kind of item has its own
+
+    def compare(self, item: T_contra, value: Any) -> Verdict:
+        """Compare with what is there."""
+        raise NotImplementedError  # likewise
+
+    def judge(self, item: T_contra) -> Verdict:
+        """Tell whether an item matches."""
+        value = self.value(item)
+        return Verdict.NO if value is ABSENT else self.compare(item, value)
+
+    def gap(self, item: T_contra) -> Gap:
+        """Return why it cannot be told whether an item matches."""
+        value = self.value(item)
+        gap = value.gap if isinstance(value, Cut) else value
+        return gap if isinstance(gap, Gap) else Gap(f"{self.field} is not whole")
+
+    def show(self, item: T_contra) -> str:
+        """Write what an item has instead."""
+        value = self.value(item)
+        if isinstance(value, Gap | Cut):
+            return show_actual(value)
+        return repr(value) if isinstance(value, int | float | bytes | str | None | _Absent) else written(value)
+
+    def similarity(self, item: T_contra) -> float:
+        """Tell how near an item comes, 0 to 1."""
+        value = self.value(item)
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        wanted = self.expected.decode("utf-8", "replace") if isinstance(self.expected, bytes) else self.expected
+        return similarity_of(wanted, [text]) if isinstance(text, str) else 0.0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import errno as errnos
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf._values import Cut, Gap, Verdict
 from pytest_ebpf.errors import UsageError
 from pytest_ebpf.explanations import show_actual
+from pytest_ebpf.hints import did_you_mean, listed
 from pytest_ebpf.matching import compare, is_plain, is_predicate
 from pytest_ebpf.names import similarity_of
 from pytest_ebpf.syscalls import facts
@@ -214,9 +214,8 @@ def _unknown(field: str, calls: frozenset[str], asked: str, others: Iterable[str
         for kinds in facts.kinds_of(call):
             for name, kind in kinds.items():
                 arguments |= dict.fromkeys((name, *kind.fields))
-    near = difflib.get_close_matches(field, [*arguments, *others], n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    has = f" (it has: {', '.join(arguments)})" if len(calls) == 1 and arguments else ""
+    hint = did_you_mean(field, [*arguments, *others])
+    has = f" (it has: {listed(field, arguments)})" if len(calls) == 1 and arguments else ""
     return UsageError(f"{asked} has no argument {field!r}{hint}{has}")
 
 
@@ -286,9 +285,7 @@ def _error_number(field: str, name: str) -> int:
     # Other names of the same, such as EWOULDBLOCK.
     numbers |= {each: number for each, number in vars(errnos).items() if each.startswith("E")}
     if name not in numbers:
-        near = difflib.get_close_matches(name, numbers, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"{field}: there is no error {name!r}{hint}")
+        raise UsageError(f"{field}: there is no error {name!r}{did_you_mean(name, numbers)}")
     return numbers[name]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import operator
 import re
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf._values import Verdict
 from pytest_ebpf.errors import UsageError
+from pytest_ebpf.hints import did_you_mean
 from pytest_ebpf.matching import compare
 from pytest_ebpf.syscalls.flags import EnumSet, set_of
 
@@ -82,9 +82,7 @@ def _value(field: str, name: str, names: FlagSet | EnumSet) -> int:
     try:
         return int(name, 0)
     except ValueError:
-        near = difflib.get_close_matches(name, names.values, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"{field} has no {name!r}{hint}") from None
+        raise UsageError(f"{field} has no {name!r}{did_you_mean(name, names.values)}") from None
 
 
 def _bits(field: str, flag: Any, names: FlagSet) -> tuple[int, int]:

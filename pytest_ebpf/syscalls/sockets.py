@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_ebpf.syscalls.scalars import named
 from pytest_ebpf.syscalls.values import Fields, Hex, quoted, written
@@ -53,22 +53,22 @@ class Address(Fields):
     @property
     def family(self) -> int:
         """``AF_*``, with its name."""
-        return self.raw("family")  # type: ignore[no-any-return]  # as `address_of` made it
+        return cast("int", self.raw("family"))
 
     @property
     def address(self) -> str | None:
         """Of IPv4 and IPv6: ``127.0.0.1``, ``::1``."""
-        return self.raw("address")  # type: ignore[no-any-return]  # as `address_of` made it
+        return cast("str | None", self.raw("address"))
 
     @property
     def port(self) -> int | None:
         """Of IPv4, IPv6 and VM sockets."""
-        return self.raw("port")  # type: ignore[no-any-return]  # as `address_of` made it
+        return cast("int | None", self.raw("port"))
 
     @property
     def path(self) -> str | None:
         """Of Unix sockets: as it was passed; one that is abstract with ``@`` before it; None for one without a name."""
-        return self.raw("path")  # type: ignore[no-any-return]  # as `address_of` made it
+        return cast("str | None", self.raw("path"))
 
     @property
     def abstract(self) -> bool:
@@ -78,22 +78,22 @@ class Address(Fields):
     @property
     def scope(self) -> int | None:
         """Of IPv6: the number of the network interface that a link-local address belongs to; else 0."""
-        return self.raw("scope")  # type: ignore[no-any-return]  # as `address_of` made it
+        return cast("int | None", self.raw("scope"))
 
     @property
     def pid(self) -> int | None:
         """Of netlink: the port, which is often a process id; 0: the kernel."""
-        return self.raw("pid")  # type: ignore[no-any-return]  # as `address_of` made it
+        return cast("int | None", self.raw("pid"))
 
     @property
     def groups(self) -> int | None:
         """Of netlink: multicast groups, a bit each."""
-        return self.raw("groups")  # type: ignore[no-any-return]  # as `address_of` made it
+        return cast("int | None", self.raw("groups"))
 
     @property
     def interface(self) -> int | None:
         """Of packet sockets: the number of the network interface."""
-        return self.raw("interface")  # type: ignore[no-any-return]  # as `address_of` made it
+        return cast("int | None", self.raw("interface"))
 
     def __eq__(self, other: object) -> bool:
         return self.raw_bytes == other.raw_bytes if isinstance(other, Address) else super().__eq__(other)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf._values import Cut, Gap
 from pytest_ebpf.errors import TraceIncomplete
+from pytest_ebpf.hints import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -311,7 +312,7 @@ class Fields(Mapping[str, Any]):
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and name in self._fields:
             return self[name]
-        raise AttributeError(f"there is no field {name!r}, only {', '.join(self._fields)}")
+        raise AttributeError(f"there is no field {name!r}, only {listed(name, self._fields)}")
 
     def __contains__(self, name: object) -> bool:
         return name in self._fields  # also one that is not known

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_ebpf._values import Verdict
 from pytest_ebpf.engine.calls import Span
 from pytest_ebpf.errors import UsageError
-from pytest_ebpf.matching import Glob, compare, show
+from pytest_ebpf.matching import Glob, compare, equals_nothing, is_plain, is_predicate, show
 from pytest_ebpf.names import compare_name
 from pytest_ebpf.processes import Execution, Process
+from pytest_ebpf.report import brief
 from pytest_ebpf.sequences import Sequence
 
 if TYPE_CHECKING:
@@ -57,12 +58,13 @@ def who(window: Window, expected: Any, *, of_calls: bool = True) -> Who:
 
     Args:
         window: From where they are seen.
-        expected: A process, an execution of one (its calls from then on), a pid, a name or a pattern (the calls
-            made while it ran a program of that name), a predicate on the process, or several of these.
+        expected: A process, an execution of one (its calls from then on), a pid or what has one (a
+            ``subprocess.Popen``), a name or a pattern (the calls made while it ran a program of that name), a predicate
+            on the process, or several of these.
         of_calls: Whether system calls are meant, which the setting `children_only` may leave out.
 
     Raises:
-        UsageError: There is no such process, or its calls are not recorded.
+        UsageError: There is no such process, several have the pid, or its calls are not recorded.
     """
     window.update()
     finder = _Finder(window)
@@ -93,7 +95,16 @@ def show_process(expected: Any) -> str:
     if isinstance(expected, Sequence | list | tuple):
         items = expected.evidence()[0].matched if isinstance(expected, Sequence) else expected
         return f"[{', '.join(show_process(each) for each in items)}]"
-    return show(expected)
+    pid = _pid_of(expected)
+    return show(expected if pid is None else pid)
+
+
+def _pid_of(expected: Any) -> int | None:
+    """Return a pid, or that of what has one: a ``Popen`` of subprocess, a ``Process`` of multiprocessing or asyncio."""
+    if isinstance(expected, bool) or callable(expected):
+        return None
+    pid = expected if isinstance(expected, int) else getattr(expected, "pid", None)
+    return pid if isinstance(pid, int) else None
 
 
 class _Finder:
@@ -126,6 +137,8 @@ class _Finder:
             self.by_name = True
             for life in self._lives():
                 self._add_programs(life, expected)
+        elif (pid := _pid_of(expected)) is not None:
+            self._add_pid(pid, best)
         else:
             self._add_matching(expected, best)
 
@@ -133,22 +146,32 @@ class _Finder:
         for each in several:
             self.add(each, best)
 
-    def _add_matching(self, expected: Any, best: Verdict) -> None:
-        by_pid = isinstance(expected, int) and not isinstance(expected, bool)
-        if expected is None or isinstance(expected, bool | float | dict):
-            raise UsageError(f"process is a process, a pid, a name or a predicate, not {expected!r}")
-        met = False
+    def _add_pid(self, pid: int, best: Verdict) -> None:
+        window, found = self._window, {}
         for life in self._lives():
-            process = Process(life, self._window)
-            verdict = min(best, compare(expected, process.raw("pid") if by_pid else process))
-            if verdict and by_pid:
-                self._note_named(life, verdict)
-            elif verdict:
-                self._note(life, verdict)
-            met = met or bool(verdict)
-        if by_pid and not met:
-            raise UsageError(f"process={expected}: the trace knows no process with this pid")
-        self.by_name = self.by_name or not by_pid
+            if window.lived_here(life) and (verdict := compare(pid, Process(life, window).raw("pid"))):
+                found[life] = verdict
+        named = [life for life, verdict in found.items() if verdict is Verdict.YES]
+        if not found:
+            raise UsageError(f"process={pid}: no process with this pid is known to have lived in the window")
+        if len(named) > 1:
+            rows = "\n".join(
+                f"  {brief(Process(life, window))}" for life in sorted(named, key=lambda each: each.birth_ns)
+            )
+            raise UsageError(
+                f"process={pid}: {len(named)} processes had this pid in the window, one after the other:\n{rows}\n"
+                f"  try     process=ebpf_trace.processes.where(pid={pid})[0], or another of them"
+            )
+        for life, verdict in found.items():
+            self._note_named(life, min(best, verdict))
+
+    def _add_matching(self, expected: Any, best: Verdict) -> None:
+        nobody = not is_plain(expected) and not is_predicate(expected) and equals_nothing(expected)
+        if expected is None or isinstance(expected, bool | float | dict) or nobody:
+            raise UsageError(f"process is a process, a pid, a name or a predicate, not {expected!r}")
+        for life in self._lives():
+            self._note(life, min(best, compare(expected, Process(life, self._window))))
+        self.by_name = True
 
     def _lives(self) -> Iterator[Life]:
         yield from list(self._window.history.lives.values())

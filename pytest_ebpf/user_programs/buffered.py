@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ebpf._values import Gap
-from pytest_ebpf.errors import BrokerDied, UsageError
+from pytest_ebpf.errors import BrokerError, UsageError
 from pytest_ebpf.probes.types import Opaque
 from pytest_ebpf.processes import Process
 from pytest_ebpf.user_programs.event import ProgramEvent
@@ -55,17 +55,19 @@ class Buffered:
         self._name = name
         self._taken: list[_Taken] = []
         self._told: Mapping[str, Any] = hosted.loaded
-        self._broken: BrokerDied | None = None
+        self._broken: BrokerError | None = None
+        """Why the last of them is not there."""
 
     def update(self) -> None:
         """Take in what was written until now, all of it."""
-        if not self._hosted.open or self._broken is not None:
+        if not self._hosted.open or self._hosted.gone:
             return
         try:
             data, self._told = self._hosted.take()
-        except BrokerDied as error:
+        except BrokerError as error:
             self._broken = error  # what came before is there, and the rest is a gap
             return
+        self._broken = None
         number = self._history.number
         for record in records_of(data):
             # A ring does not tell when: it is taken whenever a window opens or closes.
@@ -75,7 +77,8 @@ class Buffered:
         """Say what is missing."""
         found = [*gaps_of(self._name, self._hosted.loaded, self._told)]
         if self._broken is not None:
-            found.append(Gap(f"what {self._name} wrote last is lost: {str(self._broken).splitlines()[0]}"))
+            lost = "lost" if self._hosted.gone or not self._hosted.open else "not known yet"
+            found.append(Gap(f"what {self._name} wrote last is {lost}: {str(self._broken).splitlines()[0]}"))
         return tuple(found)
 
     def outputs(self) -> dict[str, Type]:
@@ -132,7 +135,7 @@ class Buffered:
         for life in self._history.lives.values():
             if namespace == _INITIAL:
                 found.setdefault(life.key[0], []).append(life)
-            elif namespace == os.stat("/proc/self/ns/pid").st_ino:  # noqa: PTH116 - short
+            elif namespace == Path("/proc/self/ns/pid").stat().st_ino:
                 found.setdefault(life.pid_in("pid"), []).append(life)
         return found
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf.explanations import Found, search
+from pytest_ebpf.explanations import Found
 from pytest_ebpf.report import brief_event
 from pytest_ebpf.sequences import Sequence
 from pytest_ebpf.syscalls.claims import check_somebody
 from pytest_ebpf.user_programs.event import ProgramEvent
+from pytest_ebpf.user_programs.query import ProgramQuery
 from pytest_ebpf.verdicts import Claim
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from pytest_ebpf._values import Gap
     from pytest_ebpf.explanations import Query
     from pytest_ebpf.user_programs.program import Program
-    from pytest_ebpf.user_programs.query import ProgramQuery
     from pytest_ebpf.window import Window
 
 __all__ = ["ProgramClaim", "sequence_of"]
@@ -37,7 +37,7 @@ def _gaps(program: Program, *, of_session: bool) -> tuple[Gap, ...]:
 class ProgramClaim(Claim[ProgramEvent]):
     """What is claimed of a program's events."""
 
-    __slots__ = ("_program",)
+    __slots__ = ("_asked", "_program")
 
     noun = "program event"
     plural = "program events"
@@ -50,9 +50,14 @@ class ProgramClaim(Claim[ProgramEvent]):
             query: What of them.
             prefix: Of messages.
         """
+        self._asked = query
         query.asked = ", ".join(filter(None, [program.name, query.asked]))
         super().__init__(program.window, query, program.found(), "written", brief_event, prefix)
         self._program = program
+
+    def find(self) -> Found[ProgramEvent]:
+        """Judge all events."""
+        return self._asked.search(self.pool)
 
     def gaps(self, *, negative: bool) -> tuple[Gap, ...]:
         """Say what the evidence lacks.
@@ -60,11 +65,10 @@ class ProgramClaim(Claim[ProgramEvent]):
         Raises:
             UsageError: Nobody goes by the name whose events it is about, so it would hold whatever happened.
         """
-        query: Any = self.query
-        of_session = query.who is not None or bool(self._program.types.emitted())
-        found = _gaps(self._program, of_session=of_session)
-        if negative and not found and query.who is not None:
-            check_somebody(query.who)
+        who = self._asked.who
+        found = _gaps(self._program, of_session=who is not None or bool(self._program.types.emitted()))
+        if negative and not found and who is not None:
+            check_somebody(who)
         return found
 
 
@@ -78,7 +82,8 @@ class _Domain:
         return self._program.query(subject, criteria)
 
     def search(self, items: AbstractSequence[ProgramEvent], query: Query[ProgramEvent], /) -> Found[ProgramEvent]:
-        return search(items, query)
+        assert isinstance(query, ProgramQuery)  # noqa: S101 - as `query` makes them
+        return query.search(items)
 
     def brief(self, item: ProgramEvent, _width: int, /) -> str:
         return brief_event(item)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_ebpf.broker import protocol
@@ -19,6 +20,22 @@ __all__ = ["Host", "Hosted"]
 
 _TIMEOUT = 600.0
 """Seconds. A program of BCC's takes some to compile, a minute where the processor is emulated, or more."""
+_PATIENCE = 1.0
+"""Seconds, for what was not answered in time: a test would rather hear of it."""
+_WORDS = {
+    "hello": "begin",
+    "load_object": "load a program",
+    "load_bcc": "have BCC compile and load {name}",
+    "drain": "tell what a program wrote",
+    "map": "look into the map {map}, or change it",
+    "variable": "read a variable, or set it",
+    "detach": "detach a program",
+    "unload": "let go of a program",
+}
+
+
+class _NotAskedError(BrokerError):
+    """It was not even asked: it has not answered what it was asked before."""
 
 
 class Host:
@@ -32,16 +49,21 @@ class Host:
             last_words: Returns the end of its log.
         """
         self._socket = connection
-        self._socket.settimeout(_TIMEOUT)
         self._last_words = last_words
         self._pid = os.getpid()
         self._over: BrokerError | None = None
+        self._owed: list[tuple[str, str]] = []
+        """What it was asked and has not answered, in this order: the request, and that in words."""
+        self._late_since: float | None = None
+        """When the first of them was asked, if it did not answer in time."""
+        self._left: list[int] = []
+        """Programs that it has yet to be told to let go of."""
         self.waker = -1
         """An eventfd that is readable when there are new events, once anything was answered."""
         self.pid_namespace = 0
         """Inode of the pid namespace whose pids the host tells, likewise."""
         with contextlib.suppress(OSError):  # it is heard at the first question
-            messages.send(self._socket, Packet({"op": "hello"}))
+            self._send(Packet({"op": "hello"}))
 
     def ask(self, request: str, payload: bytes = b"", descriptors: Sequence[int] = (), /, **body: Any) -> Packet:
         """Ask for something, and wait for the answer.
@@ -55,6 +77,7 @@ class Host:
         Raises:
             ProgramError: The host does not do it, and says why.
             BrokerDied: It is gone.
+            BrokerError: It does not answer in time.
         """
         if self._over:
             raise self._over
@@ -63,12 +86,21 @@ class Host:
                 f"pytest-ebpf: the programs belong to process {self._pid}, and this is its child {os.getpid()}:"
                 " ask there"
             )
+        words = _WORDS[request].format(**body)
         try:
-            if self.waker < 0:
-                hello = messages.receive(self._socket)
-                (self.waker,), self.pid_namespace = hello.descriptors, int(hello.body["pid_namespace"])
-            messages.send(self._socket, Packet({"op": request, **body}, payload, descriptors))
-            answer = messages.receive(self._socket)
+            self._catch_up(words)
+            began = time.monotonic()
+            try:
+                self._send(Packet({"op": request, **body}, payload, descriptors))
+                answer = self._receive()
+            except TimeoutError:
+                self._late_since = began
+                raise BrokerError(
+                    f"pytest-ebpf: asked to {words}, the process that holds BPF programs did not answer in"
+                    f" {_TIMEOUT:g} s\n"
+                    "  now     it may do it yet; until it answers, all else that it is asked is refused\n"
+                    "  try     again later: a program that is loaded too late is let go of"
+                ) from None
         except (protocol.Closed, OSError, protocol.Malformed) as error:
             why = f" ({error})" if str(error) else ""
             self._over = BrokerDied(
@@ -78,6 +110,60 @@ class Host:
         if answer.body.get("ok") is not True:
             raise ProgramError(str(answer.body.get("error")), log=answer.payload.decode(errors="replace"))
         return answer
+
+    def _send(self, packet: Packet) -> None:
+        self._socket.settimeout(_TIMEOUT)
+        messages.send(self._socket, packet)
+        request = packet.body["op"]
+        self._owed.append((request, _WORDS[request].format(**packet.body)))
+
+    def _receive(self) -> Packet:
+        answer = messages.receive(self._socket)
+        del self._owed[0]
+        return answer
+
+    def _catch_up(self, words: str) -> None:
+        """Take the answers that nobody waits for any more, and tell what follows from them.
+
+        Args:
+            words: What it is to be asked next.
+
+        Raises:
+            _NotAskedError: They have not come.
+        """
+        try:
+            while self._owed or self._left:
+                if not self._owed:
+                    self._send(Packet({"op": "unload", "program": self._left[0]}))
+                    del self._left[0]
+                self._socket.settimeout(_TIMEOUT if self._late_since is None else _PATIENCE)
+                (request, _), answer = self._owed[0], self._receive()
+                if request == "hello":
+                    (self.waker,), self.pid_namespace = answer.descriptors, int(answer.body["pid_namespace"])
+                    continue
+                for descriptor in answer.descriptors:
+                    os.close(descriptor)
+                if request in {"load_object", "load_bcc"} and answer.body.get("ok") is True:
+                    self._left.append(answer.body["program"])
+        except TimeoutError:
+            self._late_since = self._late_since or time.monotonic() - _TIMEOUT
+            busy = self._owed[0][1] if self._owed else _WORDS["unload"]
+            raise _NotAskedError(
+                f"pytest-ebpf: the process that holds BPF programs was not asked to {words}: it was asked to"
+                f" {busy} {time.monotonic() - self._late_since:.0f} s ago, and has not answered yet\n"
+                "  try     again later; where it hangs, another run of pytest has another one, unless the broker is an"
+                " administrator's: then that has to be started anew"
+            ) from None
+        self._late_since = None
+
+    def let_go(self, program: int) -> None:
+        """Have a program detached and forgotten, now or when it answers again."""
+        try:
+            self.ask("unload", program=program)
+        except _NotAskedError:
+            self._left.append(program)
+        except BrokerError:  # it was asked to, or is gone, and with it went the program
+            pass
 
     @property
     def gone(self) -> bool:
@@ -147,6 +233,7 @@ class Hosted:
 
         Raises:
             BrokerDied: It is gone.
+            BrokerError: It does not answer in time; they come the next time.
         """
         told = self.ask("drain").body
         data = os.pread(self._file, told["drained"]["bytes"] - self._at, self._at)
@@ -158,5 +245,4 @@ class Hosted:
         if self.open:
             self.open = False
             os.close(self._file)
-            with contextlib.suppress(BrokerDied):  # and with it went the program
-                self.ask("unload")
+            self._host.let_go(self.number)

@@ -15,6 +15,7 @@ from pytest_ebpf.binaries.elf import Elf
 from pytest_ebpf.binaries.errors import Corrupt, NotABinary
 from pytest_ebpf.binaries.symbols import STT_OBJECT, tables_of
 from pytest_ebpf.errors import ProgramError, UsageError
+from pytest_ebpf.hints import listed
 from pytest_ebpf.probes.btf_types import Btf
 from pytest_ebpf.probes.types import Structure
 from pytest_ebpf.user_programs.registry import event_type
@@ -48,7 +49,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=3)
     if near:
         return f"; did you mean {' or '.join(near)}?"
-    return f"; there are {', '.join(known)}" if known else "; there are none"
+    return f"; there are {listed(name, known)}" if known else "; there are none"
 
 
 class ObjectTypes:

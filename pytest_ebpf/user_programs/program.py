@@ -221,9 +221,11 @@ class Program:
         It takes a tenth of a second: the kernel waits until no CPU runs it.
         """
         if self.hosted.open and self._detached_ns is None:
-            self.hosted.ask("detach")
-            self.update()
-            self._detached_ns = self._history.now()
+            try:
+                self.hosted.ask("detach")
+                self.update()
+            finally:  # also if it is not known whether it is
+                self._detached_ns = self._history.now()
 
     def update(self) -> None:
         """Take in what it has written until now; for this package's own."""

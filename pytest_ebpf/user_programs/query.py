@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from pytest_ebpf._values import Cut, Gap, Verdict
+from pytest_ebpf._values import Gap, Verdict
 from pytest_ebpf.errors import UsageError
-from pytest_ebpf.explanations import Difference, Explanation, guarded, show_actual
+from pytest_ebpf.explanations import Explanation, Found, search
 from pytest_ebpf.functions.criteria import judge_for
-from pytest_ebpf.matching import compare, is_plain, is_predicate, show
-from pytest_ebpf.names import similarity_of
+from pytest_ebpf.hints import did_you_mean, listed
+from pytest_ebpf.matching import is_plain, is_predicate, show
 from pytest_ebpf.probes.types import Structure
 from pytest_ebpf.syscalls.comparing import compare_value
-from pytest_ebpf.syscalls.values import Fields, written
+from pytest_ebpf.syscalls.conditions import ABSENT, Conditions, ValueCriterion
+from pytest_ebpf.syscalls.values import Fields
 from pytest_ebpf.syscalls.who import Who, show_process, who
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pytest_ebpf.functions.criteria import Judge
     from pytest_ebpf.probes.types import Type
@@ -31,43 +31,33 @@ _NO_TIME = Gap("a ring does not tell when its records were written", "ebpf_emit(
 _NOBODY = Gap("a ring does not tell who wrote its records", "ebpf_emit(), or the pid as a field")
 
 
-class _Absent:
-    def __repr__(self) -> str:
-        return "no such field"
+class _Criterion(ValueCriterion["ProgramEvent"]):
+    """One field, and what it is compared with."""
 
+    def __init__(self, field: str, expected: Any, judges: Mapping[int, Judge]) -> None:
+        """Take it.
 
-_ABSENT = _Absent()
+        Args:
+            field: Of what was written, all of it, or when.
+            expected: What it is to be.
+            judges: By what the type of an event is (`id`); none: it is the time.
+        """
+        super().__init__(field, expected)
+        self._judges = judges
 
-
-class _Criterion(NamedTuple):
-    field: str
-    expected: Any
-    judges: Mapping[int, Judge]
-    """By what the type of an event is (`id`)."""
-
-    @property
-    def late(self) -> bool:
-        """Whether it is the author's code that judges."""
-        return not is_plain(self.expected) and is_predicate(self.expected)
-
-    def value(self, event: ProgramEvent) -> Any:
-        if self.field == "time_ns" and not self.judges:
-            return _NO_TIME if event.time_ns is None else event.time_ns
-        value = event.raw_value()
-        if self.field == _WHOLE and id(event.type) in self.judges:
+    def value(self, item: ProgramEvent) -> Any:
+        """Return what is compared: a value, a `Gap`, a `Cut` or `ABSENT`."""
+        if not self._judges:
+            return _NO_TIME if item.time_ns is None else item.time_ns
+        value = item.raw_value()
+        if isinstance(value, Gap) or (self.field == _WHOLE and id(item.type) in self._judges):
             return value
-        if isinstance(value, Gap):
-            return value
-        return value.raw(self.field) if isinstance(value, Fields) and self.field in value else _ABSENT
+        return value.raw(self.field) if isinstance(value, Fields) and self.field in value else ABSENT
 
-    def judge(self, event: ProgramEvent) -> Verdict:
-        value = self.value(event)
-        if value is _ABSENT:
-            return Verdict.NO
-        if not self.judges:
-            return compare_value(self.expected, value)
+    def compare(self, item: ProgramEvent, value: Any) -> Verdict:
+        """Compare with what is there."""
         # Two structures can have one name, and this one be the other: what it has is compared as it is.
-        judge = self.judges.get(id(event.type))
+        judge = self._judges.get(id(item.type))
         return compare_value(self.expected, value) if judge is None else judge(value)
 
 
@@ -91,18 +81,18 @@ class ProgramQuery:
         """
         self.output: str | None = None
         """Of which output."""
-        self._predicate: Callable[[ProgramEvent], object] | None = None
+        predicate: Callable[[ProgramEvent], object] | None = None
         texts = [
             f"{name}={show_process(value) if name == 'process' else show(value)}" for name, value in criteria.items()
         ]
         if isinstance(subject, str):
             if subject not in types:
-                raise UsageError(f"{shown} has no output {subject!r}{_near(subject, types)}")
+                raise UsageError(f"{shown} has no output {subject!r}{_instead(subject, types)}")
             self.output = subject
             types = {subject: types[subject]}
             texts.insert(0, subject)
         elif subject is not None and not is_plain(subject) and is_predicate(subject):
-            self._predicate = subject
+            predicate = subject
             texts.insert(0, show(subject))
         elif subject is not None:
             raise UsageError(f"the events of {shown} are asked for by an output's name or a predicate, not {subject!r}")
@@ -114,60 +104,37 @@ class ProgramQuery:
             raise UsageError(f"fields is a dict of fields by name, not {fields!r}")
         made = [_criterion(name, value, types, self.output or shown) for name, value in rest.items()]
         made += [_criterion(name, value, types, self.output or shown, field=True) for name, value in fields.items()]
-        # The author's code should see only what the rest lets through.
-        self._criteria = sorted(made, key=lambda each: each.late)
+        self._conditions = Conditions(self.who, made, predicate)
+
+    def search(self, items: Sequence[ProgramEvent]) -> Found[ProgramEvent]:
+        """Judge all events of the output that is asked for."""
+        looked_at = items if self.output is None else [item for item in items if item.output == self.output]
+        found = search(looked_at, self)
+        found.others = len(items) - len(looked_at)
+        return found
 
     def judge(self, item: ProgramEvent) -> Verdict:
         """Tell whether an event matches."""
         if self.output is not None and item.output != self.output:
             return Verdict.NO
-        verdict = self._judge_process(item)
-        for each in self._criteria:
-            if not verdict:
-                return verdict
-            verdict = min(verdict, each.judge(item))
-        if verdict and self._predicate is not None:
-            verdict = min(verdict, compare(self._predicate, item))
-        return verdict
+        return self._conditions.judge(item, self._judge_process(item))
 
     def _judge_process(self, item: ProgramEvent) -> Verdict:
         if self.who is None:
             return Verdict.YES
         if item.process is None or item.time_ns is None:
             return Verdict.NO if item.outsider else Verdict.UNKNOWN
-        for spans, verdict in ((self.who.sure, Verdict.YES), (self.who.doubtful, Verdict.UNKNOWN)):
-            if any(span[:2] == item.process.life.key and span.from_ns <= item.time_ns < span.to_ns for span in spans):
-                return verdict
-        return Verdict.NO
+        return self._conditions.judge_who(item.process.life.key, item.time_ns)
 
     def explain(self, item: ProgramEvent) -> Explanation:
-        """Tell by what an event differs."""
+        """Tell by what an event of the output that is asked for differs."""
         result = Explanation()
-        if self.output is not None and item.output != self.output:
-            result.differences.append(Difference("output", self.output, item.output))
-            result.similarity += similarity_of(self.output, [item.output])
         whose = self._judge_process(item)
-        if whose is Verdict.NO and self.who is not None:
-            actual = "no process of the test's" if item.process is None else f"pid {item.process.raw('pid')}"
-            result.differences.append(Difference("process", self.who.asked.partition("=")[2], actual))
-        elif whose is Verdict.UNKNOWN:
-            known = Gap("whether it goes by that name is not known")
-            result.gaps.append(("process", _NOBODY if item.process is None else known))
-        for each in self._criteria:
-            self._explain(result, each, item)
-        if self._predicate is not None and not guarded(compare, self._predicate, item):
-            result.differences.append(Difference(show(self._predicate), "true", "false"))
+        if item.process is None:
+            self._conditions.explain(item, whose, result, _NOBODY)
+        else:
+            self._conditions.explain(item, whose, result)
         return result
-
-    @staticmethod
-    def _explain(result: Explanation, each: _Criterion, item: ProgramEvent) -> None:
-        verdict, value = guarded(each.judge, item), each.value(item)
-        if verdict is Verdict.UNKNOWN:
-            gap = value.gap if isinstance(value, Cut) else value
-            result.gaps.append((each.field, gap if isinstance(gap, Gap) else Gap(f"{each.field} is not whole")))
-        elif verdict is Verdict.NO:
-            shown = show_actual(value) if isinstance(value, Gap | Cut | _Absent) else written(value)
-            result.differences.append(Difference(each.field, show(each.expected), shown))
 
 
 def _criterion(name: str, expected: Any, types: Mapping[str, Type], shown: str, *, field: bool = False) -> _Criterion:
@@ -189,14 +156,10 @@ def _criterion(name: str, expected: Any, types: Mapping[str, Type], shown: str, 
         return _Criterion(name, expected, judges)
     if refusals:
         raise refusals[0]
-    raise UsageError(
-        f"the events of {shown} have no field {name!r}{_near(name, [*known, _WHOLE, 'process', 'time_ns'])}"
-    )
+    there = [*known, _WHOLE, "process", "time_ns"]
+    raise UsageError(f"the events of {shown} have no field {name!r}{_instead(name, there)}")
 
 
-def _near(name: str, names: Any) -> str:
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    there = ", ".join(sorted(names))
-    return (f"; did you mean {near[0]!r}?" if near else "") + (
-        f" (there are: {there})" if there else " (there is none)"
-    )
+def _instead(name: str, names: Collection[str]) -> str:
+    there = f" (there are: {listed(name, sorted(names))})" if names else " (there is none)"
+    return f"{did_you_mean(name, names)}{there}"

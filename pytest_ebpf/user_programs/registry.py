@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from pytest_ebpf.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_ebpf._values import Gap
     from pytest_ebpf.history import History
     from pytest_ebpf.probes.btf_types import Btf
@@ -131,12 +133,17 @@ class Programs:
     def __getitem__(self, number: int) -> EventSource:
         return self._known[number][0]
 
-    def gaps(self, window: Window) -> tuple[Gap, ...]:
-        """Say what is missing of what the programs had to tell in a window, beside what is missing of everything."""
+    def gaps(self, window: Window, about: Callable[[str], bool] = lambda _: True) -> tuple[Gap, ...]:
+        """Say what is missing of what the programs had to tell in a window, beside what is missing of everything.
+
+        Args:
+            window: In which time.
+            about: Whether a program of this name is asked.
+        """
         return tuple(
             gap
             for source, of in self._known.values()
-            if of.first <= window.last and window.first <= of.last
+            if of.first <= window.last and window.first <= of.last and about(source.name)
             for gap in source.gaps(window)
         )
 

@@ -112,29 +112,25 @@ def test_two_workers_share_one_program_and_each_is_told_of_its_own(bcc_suite: Su
     assert brokers.eventually(lambda: not Path(f"/proc/{one}").exists())
 
 
-def test_a_second_use_takes_milliseconds_and_the_memory_is_the_hosts(bcc_suite: Suite) -> None:
+def test_a_second_use_compiles_nothing_and_the_memory_is_the_hosts(bcc_suite: Suite) -> None:
     bcc_suite.file(
         "test_it.py",
         PROGRAM
         + """
 import os
-import time
 import own
+
+programs = []
 
 def test_first(ebpf_trace):
     before = own.resident(os.getpid())
-    ebpf_trace.bcc(TEXT)
+    programs.append(ebpf_trace.bcc(TEXT).hosted.number)
     assert own.resident(os.getpid()) - before < 20
     (host,) = own.hosts()
     assert own.resident(host) > 80
 
 def test_second(ebpf_trace):
-    durations = []
-    for _ in range(10):
-        started = time.perf_counter()
-        ebpf_trace.bcc(TEXT)
-        durations.append(time.perf_counter() - started)
-    assert min(durations) < 0.005
+    assert [ebpf_trace.bcc(TEXT).hosted.number for _ in range(10)] == programs * 10
 """,
     )
     bcc_suite.run().assert_outcomes(passed=2)
@@ -163,3 +159,40 @@ def test_a_failing_test_shows_what_clang_said(bcc_suite: Suite) -> None:
     result = bcc_suite.run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E *tool.c:4:12: error: use of undeclared identifier 'zyqqx'"])
+
+
+def test_what_crashes_bcc_crashes_the_host_alone_and_says_how(bcc_suite: Suite) -> None:
+    # An assertion of clang's, for BCC 0.26 looks at what an array points to.
+    bcc_suite.file(
+        "tool.c",
+        "BPF_RINGBUF_OUTPUT(out, 8);\n"
+        "RAW_TRACEPOINT_PROBE(sched_process_exec)\n{\n"
+        "    char data[16] = {};\n    out.ringbuf_output(data, sizeof(data), 0);\n    return 0;\n}\n",
+    )
+    bcc_suite.file(
+        "test_it.py",
+        PROGRAM
+        + """
+import subprocess
+import pytest
+
+def test_crash(ebpf_trace):
+    try:
+        ebpf_trace.bcc("tool.c")
+    except Exception as error:  # one or the other, as BCC is built
+        message = str(error)
+    else:
+        pytest.skip("this BCC is not built so that it crashes")
+    assert message.startswith("pytest-ebpf: the process that holds BPF programs is gone\\n")
+    assert "Cannot retrieve a NULL type pointer" in message
+    subprocess.run(["true"], check=True)
+    ebpf_trace.assert_spawned("true")
+
+def test_the_next(ebpf_trace):
+    ebpf_trace.bcc(TEXT)
+""",
+    )
+    result = bcc_suite.run("-rs")
+    if "is not built so" in result.stdout.str():
+        pytest.skip("this BCC is not built so that it crashes")
+    result.assert_outcomes(passed=2)

@@ -19,7 +19,7 @@ pytest.importorskip("xdist")
 
 @pytest.fixture
 def objects(own_broker: Suite, tmp_path_factory: pytest.TempPathFactory) -> Suite:
-    """A suite that starts a broker itself, with the objects of tests/programs/bpf in a folder ``bpf``."""
+    """A suite that starts a broker itself, with the objects of tests/bpf in a folder ``bpf``."""
     if "COMPILED" not in os.environ:
         require_command("clang")
     (own_broker.path / "bpf").symlink_to(prebuilt.bpf_objects(tmp_path_factory))

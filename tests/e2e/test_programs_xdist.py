@@ -16,7 +16,7 @@ pytest_plugins = ["pytester"]
 pytest.importorskip("xdist")
 pytestmark = pytest.mark.once
 
-EMITS = Path(__file__).parents[1] / "programs/emits"
+MARKS = Path(__file__).parents[1] / "bpf/marks.bpf.c"
 
 # All have their programs attached before any goes on, and let them be until all have done.
 TOGETHER = """
@@ -56,7 +56,7 @@ def test_emitted(ebpf_trace, number):
 
 def test_events_of_workers_are_not_mixed(own_broker: Suite) -> None:
     require_command("clang")
-    shutil.copy(EMITS / "marks.bpf.c", own_broker.path)
+    shutil.copy(MARKS, own_broker.path)
     own_broker.file("test_it.py", TOGETHER)
     own_broker.run("-n4").assert_outcomes(passed=4)
     assert not own_broker.run_directories()
@@ -83,7 +83,7 @@ def rows(result: pytest.RunResult) -> list[str]:
 
 def test_the_report_of_a_failing_test_shows_the_first_events_of_its_programs(own_broker: Suite) -> None:
     require_command("clang")
-    shutil.copy(EMITS / "marks.bpf.c", own_broker.path)
+    shutil.copy(MARKS, own_broker.path)
     own_broker.file("test_it.py", FAILING)
     result = own_broker.run("-n0", "--tb=short")
     result.assert_outcomes(failed=1)

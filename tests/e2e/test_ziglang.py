@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.once
 
-EMITS = Path(__file__).parents[1] / "programs/emits"
+MARKS = Path(__file__).parents[1] / "bpf/marks.bpf.c"
 
 TRACED = """
 import os
@@ -60,7 +60,7 @@ def ziglang(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_a_program_is_compiled_and_traces_where_only_ziglang_is(
     own_broker: Suite, ziglang: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copy(EMITS / "marks.bpf.c", own_broker.path)
+    shutil.copy(MARKS, own_broker.path)
     own_broker.file("wrong.bpf.c", '#include "vmlinux.h"\nint wrong(void) {\n return number; }\n')
     own_broker.file("test_it.py", TRACED)
     monkeypatch.setenv("PYTHONPATH", str(ziglang))

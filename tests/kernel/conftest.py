@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import brokers
@@ -29,9 +28,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def bpf(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """Compile all of tests/programs/bpf, and return what finds an object's path."""
-    if "COMPILED" not in os.environ:
-        require_command("clang")
+    """Compile all of tests/bpf, and return what finds an object's path."""
     folder = prebuilt.bpf_objects(tmp_path_factory)
     return lambda name: str(folder / f"{name}.bpf.o")
 

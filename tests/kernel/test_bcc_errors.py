@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from bcc_here import require_bcc
-from tiers import require_command
+from tiers import require_command, without_kprobes
 
 from pytest_ebpf import ProgramError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_ebpf import Trace
 
 RELEASE = os.uname().release
-KPROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +146,7 @@ def test_a_raw_tracepoint_that_is_not_there(ebpf_trace: Trace, tool: Path) -> No
     )
 
 
-@pytest.mark.skipif(KPROBES, reason="this kernel has kprobes")
+@without_kprobes
 @pytest.mark.parametrize("name", ["kprobe__do_unlinkat", "on_unlink"])
 def test_kprobes_where_the_kernel_has_none(ebpf_trace: Trace, tool: Path, name: str) -> None:
     text = f"int {name}(struct pt_regs *ctx) {{ return 0; }}\n"
@@ -195,22 +195,3 @@ def test_nothing_of_one_that_was_refused_stays(ebpf_trace: Trace, tool: Path) ->
     text = "int stays_not(void *ctx) { return 0; }\nRAW_TRACEPOINT_PROBE(nope) { return 0; }\n"
     refused(ebpf_trace, tool, text, attach={"stays_not": "raw_tracepoint:sched_process_exec"})
     assert attached() == 0
-
-
-def test_what_crashes_bcc_crashes_the_host_alone_and_says_how(ebpf_trace: Trace, tool: Path) -> None:
-    # An assertion of clang's, for BCC 0.26 looks at what an array points to.
-    tool.write_text(
-        "BPF_RINGBUF_OUTPUT(out, 8);\n"
-        "RAW_TRACEPOINT_PROBE(sched_process_exec)\n{\n"
-        "    char data[16] = {};\n    out.ringbuf_output(data, sizeof(data), 0);\n    return 0;\n}\n"
-    )
-    try:
-        ebpf_trace.bcc(tool)
-    except Exception as error:  # noqa: BLE001 - one or the other, as BCC is built
-        message = str(error)
-    else:
-        pytest.skip("this BCC is not built so that it crashes")
-    assert message.startswith("pytest-ebpf: the process that holds BPF programs is gone\n")
-    assert "Cannot retrieve a NULL type pointer" in message
-    subprocess.run(["true"], check=True)
-    ebpf_trace.assert_spawned("true")

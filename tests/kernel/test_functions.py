@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import collections
 import ctypes
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import cffi
 import pytest
 from once import made_once
-from tiers import require_command, require_root
+from tiers import require_command, require_root, unable
 
 from pytest_ebpf import Pointer, Trace, TraceIncomplete, UsageError
 
@@ -131,14 +134,62 @@ def test_eight_threads(ebpf_trace: Trace, folder: Path, exp: Callable[..., str])
     assert all(result == 10 * number for _, number, result in counts)
 
 
-def test_a_library_that_is_loaded_into_the_test_itself(ebpf_trace: Trace, folder: Path) -> None:
-    library = ctypes.CDLL(str(folder / "libexp.so"))
-    calls = ebpf_trace.uprobe(folder / "libexp.so", "accept_exp")
+@pytest.fixture(scope="session")
+def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `exp` as an extension of Python that cffi makes (its API mode)."""
+    require_command("gcc")
+    include = sysconfig.get_path("include")
+    if not Path(include, "Python.h").exists():
+        unable(f"needs the headers of this Python: there is no {include}/Python.h")
+
+    def make(folder: Path) -> None:
+        ffi = cffi.FFI()
+        ffi.cdef("struct exp { int num; char name[35]; }; int accept_exp(struct exp *t);")
+        ffi.set_source("_exp", f'#include "{SOURCE}"')
+        ffi.emit_c_code(str(folder / "_exp.c"))
+        command = ["gcc", "-O1", "-g", "-shared", "-fPIC", "-pthread", f"-I{include}", str(folder / "_exp.c"), "-o"]
+        subprocess.run([*command, str(folder / "_exp.so")], check=True)
+
+    return made_once(tmp_path_factory, "extension", make)
+
+
+def through_ctypes(library: Path) -> Callable[[int, bytes], int]:
+    loaded = ctypes.CDLL(str(library))
+    return lambda num, name: int(loaded.accept_exp(ctypes.byref(Exp(num, name))))
+
+
+def through_cffi(library: Path) -> Callable[[int, bytes], int]:
+    spec = importlib.util.spec_from_file_location("_exp", library)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return lambda num, name: int(module.lib.accept_exp(module.ffi.new("struct exp *", (num, name))))
+
+
+@pytest.mark.parametrize("typed", [{"returns": True}, {"t": Pointer(Exp), "returns": "s32"}], ids=["debug", "stripped"])
+@pytest.mark.parametrize("way", [through_ctypes, through_cffi])
+def test_a_library_that_is_loaded_into_the_test_itself(
+    ebpf_trace: Trace,
+    folder: Path,
+    extension: Path,
+    tmp_path: Path,
+    way: Callable[[Path], Callable[[int, bytes], int]],
+    typed: dict[str, Any],
+) -> None:
+    library = folder / "libexp.so" if way is through_ctypes else extension / "_exp.so"
+    if "t" in typed:
+        subprocess.run(["strip", "-o", tmp_path / library.name, library], check=True)
+        library = tmp_path / library.name
+    accept_exp = way(library)
+    calls = ebpf_trace.uprobe(library, "accept_exp", **typed)
     ebpf_trace.assert_not_called(calls)
-    library.accept_exp(ctypes.byref(Exp(7, b"ctypes")))
-    call = calls.one()
-    assert (call.t.num, call.t.name, call.process.pid) == (7, b"ctypes", os.getpid())
-    ebpf_trace.assert_called("accept_exp", process=os.getpid())
+    assert [accept_exp(7, b"seven"), accept_exp(-8, b"")] == [70, -80]
+    ebpf_trace.assert_called(calls, count=2, process=os.getpid())
+    told = [(call.t.num, call.t.name, call.result, call.process.pid) for call in calls]
+    assert told == [(7, b"seven", 70, os.getpid()), (-8, b"", -80, os.getpid())]
+    ebpf_trace.assert_called("accept_exp", t={"num": 7, "name": "seven"}, result=70, count=1)
+    ebpf_trace.assert_not_called("accept_exp", result=7)
 
 
 def test_a_library_that_another_process_opens(ebpf_trace: Trace, folder: Path) -> None:

@@ -63,6 +63,16 @@ def test_several_probes_are_on_a_tracepoint_with_other_fields(ebpf_trace: Trace)
     assert [call.fd for call in some] == [5003]
 
 
+@pytest.mark.parametrize("form", ["tracepoint:syscalls:sys_enter_fchdir", "raw_tracepoint:sys_enter"])
+def test_a_tracepoint_is_passed_from_the_kernel_and_the_program(ebpf_trace: Trace, form: str) -> None:
+    calls = ebpf_trace.probe(f"{form} stack")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fchdir(5000)
+    stacks = [[str(frame.function).partition("+")[0] for frame in call.stack] for call in calls]
+    (stack,) = (each for each in stacks if "fchdir" in each)
+    assert stack.index("do_syscall_64" if "do_syscall_64" in stack else "el0_svc") < stack.index("fchdir")
+
+
 def test_a_raw_tracepoint_has_its_arguments_and_what_they_point_to(ebpf_trace: Trace) -> None:
     calls = ebpf_trace.probe("rawtracepoint:sched_process_exec")
     child = subprocess.Popen(["/bin/true"])

@@ -10,15 +10,16 @@ import stat
 import subprocess
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tiers import require_root
+from tiers import require_root, with_kprobes, without_kprobes
 
 from pytest_ebpf import UNREADABLE, BrokerError, TraceIncomplete
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_ebpf import Trace
 
 
@@ -28,13 +29,11 @@ def root() -> None:
     require_root()
 
 
-HAS_KPROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
-with_kprobes = pytest.mark.skipif(not HAS_KPROBES, reason="this kernel was built without kprobes")
 AT_FDCWD = -100
 """``linux/fcntl.h``: names are looked up from the current directory."""
 
 
-@pytest.mark.skipif(HAS_KPROBES, reason="this kernel has kprobes")
+@without_kprobes
 @pytest.mark.parametrize("returns", [None, True, "s32"])
 def test_a_kernel_without_kprobes_says_so(ebpf_trace: Trace, returns: object) -> None:
     with pytest.raises(BrokerError) as caught:
@@ -44,6 +43,12 @@ def test_a_kernel_without_kprobes_says_so(ebpf_trace: Trace, returns: object) ->
         "  needs   a kernel built with CONFIG_KPROBES=y and CONFIG_KPROBE_EVENTS=y\n"
         "  try     a tracepoint near do_unlinkat: grep NAME /sys/kernel/tracing/available_events"
     )
+
+
+@without_kprobes
+def test_a_kernel_without_kprobes_says_so_of_patterns(ebpf_trace: Trace) -> None:
+    with pytest.raises(BrokerError, match=r"^this kernel \(.*\) has no kprobes\n  needs   a kernel built with"):
+        ebpf_trace.kernel_function("do_unlink*")
 
 
 @with_kprobes
@@ -110,6 +115,24 @@ def test_the_kernel_compares_what_its_functions_are_called_with(ebpf_trace: Trac
         for size in (4320, 4321, 4322):
             file.write(bytes(size))
     assert [(call.count, call.result) for call in calls] == [(4321, 4321)]
+
+
+@with_kprobes
+@pytest.mark.parametrize("asked", ["do_unlinkat", "do_[ru][mn]*"])
+def test_from_where_a_function_was_called(ebpf_trace: Trace, tmp_path: Path, asked: str) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    calls = ebpf_trace.kernel_function(asked, second="u64(arg1)", stack=True, returns="s32")
+    file.unlink()
+    call = calls.where("do_unlinkat", process=os.getpid()).one()
+    inside = [frame for frame in call.stack if frame.path == "[kernel]"]
+    outside = call.stack[len(inside) :]
+    names = [str(frame.function).partition("+")[0] for frame in inside]
+    assert names[0] == "do_unlinkat"
+    assert names[-2:] == ["do_syscall_64", "entry_SYSCALL_64_after_hwframe"]
+    assert str(outside[0].function).startswith("unlink")
+    assert "libc" in str(outside[0].path)
+    assert str(call.stack[0]) == f"{call.stack[0].function} ([kernel])"
 
 
 @with_kprobes

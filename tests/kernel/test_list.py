@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import brokers
 import pytest
-from tiers import require_root
+from tiers import HAS_KPROBES, require_root
 
 from pytest_ebpf import UsageError, cli_list
 from pytest_ebpf.probes import kallsyms
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 NOBODY = 65534
 THIS = f"this kernel ({os.uname().release})"
-HAS_KPROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
 
 
 def listed(probe: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -93,7 +91,7 @@ def test_who_may_not_see_the_list_is_told_what_can_be_seen(capsys: pytest.Captur
 
 def test_a_name_that_several_functions_of_the_kernel_have_is_refused(ebpf_trace: Trace) -> None:
     require_root()
-    known = kallsyms.functions()
+    known = kallsyms.functions().times
     name = next(name for name, count in known.items() if count > 1)
     with pytest.raises(UsageError) as caught:
         ebpf_trace.kernel_function(name, first="u64(arg0)")

@@ -14,7 +14,7 @@ import brokers
 import pytest
 from calls_stream import number_of
 from probe_stream import Probing, number, probing, value
-from tiers import require_root
+from tiers import HAS_KPROBES, require_root
 
 from pytest_ebpf.engine.attached import ProbeRequest
 from pytest_ebpf.errors import BrokerError
@@ -44,7 +44,8 @@ def field(offset: int, size: int = 8) -> Fetch:
 
 
 def attach(probes: Probing, kind: str, name: str, spec: Spec) -> AttachedProbe:
-    probe = probes.session.attach(ProbeRequest(spec=spec, kind=kind, name=name))
+    where = {"functions": (name,)} if kind == "kprobe" else {"name": name}
+    probe = probes.session.attach(ProbeRequest(spec=spec, kind=kind, **where))
     probe.wanted = True
     return probe
 
@@ -146,6 +147,16 @@ def test_what_another_thread_does_to_a_task_is_told_as_that_tasks(
     assert waiting.pid in {hit.host_tid for hit in probes.hits()}
 
 
+def test_what_is_asked_of_another_loading_of_a_module_is_another_probe(call_broker: Path, probes: Probing) -> None:
+    first, second = (ProbeRequest(spec=Spec(), kind="raw_tracepoint", name="sched_wakeup", loading=at) for at in (1, 2))
+    attached = probes.session.attach(first)
+    assert probes.session.attach(first) is attached
+    assert probes.session.attach(second).id != attached.id
+    with probing(call_broker) as others:
+        assert others.session.attach(first).id == attached.id
+        assert others.session.attach(second).id == probes.session.attach(second).id
+
+
 @pytest.mark.parametrize(
     ("name", "task", "sentence"),
     [
@@ -186,7 +197,7 @@ def test_a_name_that_the_kernel_does_not_know_is_refused(kind: str, name: str, s
 
 
 def test_a_kernel_without_kprobes_is_named_as_such(probes: Probing) -> None:
-    if Path("/sys/bus/event_source/devices/kprobe").exists():
+    if HAS_KPROBES:
         probe = attach(probes, "kprobe", "do_unlinkat", Spec(returns=True))
         with pytest.raises(FileNotFoundError):
             os.unlink("/no/such/file")  # noqa: PTH108 - the call itself

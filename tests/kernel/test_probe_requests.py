@@ -153,6 +153,20 @@ def test_malformed_places_are_refused(probes: Probing, target: int) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (b"", "'' is no name of a kprobe: do_unlinkat is one"),
+        (b"vfs_read\nvfs_write+8", "'vfs_write+8' is no name of a kprobe: do_unlinkat is one"),
+        (b"\n".join([b"a"] * 10_001), "a probe is on 10000 functions of the kernel at most, and this one on 10001"),
+    ],
+)
+def test_functions_of_the_kernel_that_are_none_are_refused(probes: Probing, names: bytes, sentence: str) -> None:
+    with sealed.written("table", pack(SPEC), names) as memfd, pytest.raises(BrokerError) as caught:
+        probes.session._connection.attach("kprobe", "", [memfd])
+    assert str(caught.value) == REFUSED + sentence
+
+
 def test_a_table_of_another_size_is_refused(probes: Probing, target: int) -> None:
     size = len(pack(SPEC))
     assert ask(probes, target, b"x" * 10) == f"{REFUSED}the table of a probe has {size} bytes, and this one 10"

@@ -7,11 +7,10 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
-import prebuilt
 import pytest
-from tiers import require_root
+from tiers import require_root, with_kprobes
 
-from pytest_ebpf import ProgramError, ProgramEvent, Trace, TraceIncomplete
+from pytest_ebpf import ProgramEvent, Trace, TraceIncomplete
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +22,8 @@ PROGRAMS = (
     *("on_tracepoint", "on_raw_tp", "on_tp_btf", "on_uprobe", "on_uprobe_s"),
     *("on_perf_event", "on_flock", "on_wakeup"),
 )
+MINE = 100_000_000 + 100 * os.getpid()
+"""No other worker's numbers are like these."""
 ON_FUNCTIONS = {"on_fentry": b"fentry", "on_fexit": b"fexit", "on_kprobe": b"kprobe", "on_kretprobe": b"kret"}
 
 
@@ -50,19 +51,27 @@ def marks(program: Callable[[str], str]) -> Callable[..., list[Mark]]:
     return run
 
 
-def load(trace: Trace, name: str, path: str = "") -> Program:
-    """Attach one of the programs, those on functions to the file's."""
-    attach: dict[str, str | None] = dict.fromkeys(PROGRAMS)
-    if "uprobe" in name:
-        attach[name] = f"uprobe:{path}:mark"
-    else:
-        del attach[name]
-    return trace.program(prebuilt.emitting("marks"), attach=attach)
+@pytest.fixture
+def load(bpf: Callable[[str], str]) -> Callable[..., Program]:
+    def attach(trace: Trace, name: str, path: str = "") -> Program:
+        """Attach one of the programs, those on functions to the file's."""
+        places: dict[str, str | None] = dict.fromkeys(PROGRAMS)
+        if "uprobe" in name:
+            places[name] = f"uprobe:{path}:mark"
+        else:
+            del places[name]
+        return trace.program(bpf("marks"), attach=places)
+
+    return attach
 
 
 @pytest.mark.parametrize("by", ["tracepoint", "raw_tp", "tp_btf", "uprobe", "uprobe.s"])
 def test_a_program_of_each_type_emits_what_the_traced_process_did(
-    by: str, ebpf_trace: Trace, program: Callable[[str], str], marks: Callable[..., list[Mark]]
+    by: str,
+    ebpf_trace: Trace,
+    program: Callable[[str], str],
+    marks: Callable[..., list[Mark]],
+    load: Callable[..., Program],
 ) -> None:
     probe = load(ebpf_trace, f"on_{by.replace('.', '_')}", program("marks"))
     done = marks("each", "3", "5-7", "4000000000")
@@ -79,7 +88,9 @@ def test_a_program_of_each_type_emits_what_the_traced_process_did(
     probe.assert_no_event("marked", number=8)
 
 
-def test_events_of_threads_are_told_by_their_threads(ebpf_trace: Trace, marks: Callable[..., list[Mark]]) -> None:
+def test_events_of_threads_are_told_by_their_threads(
+    ebpf_trace: Trace, marks: Callable[..., list[Mark]], load: Callable[..., Program]
+) -> None:
     load(ebpf_trace, "on_tracepoint")
     done = marks("threads", "1", "2")
     events = ebpf_trace.events.where(ProgramEvent)
@@ -90,7 +101,7 @@ def test_events_of_threads_are_told_by_their_threads(ebpf_trace: Trace, marks: C
 
 
 def test_a_task_that_is_not_the_one_that_runs_can_be_told_of(
-    ebpf_trace: Trace, marks: Callable[..., list[Mark]]
+    ebpf_trace: Trace, marks: Callable[..., list[Mark]], load: Callable[..., Program]
 ) -> None:
     load(ebpf_trace, "on_wakeup")
     done = marks("each", "1", "2")
@@ -100,45 +111,51 @@ def test_a_task_that_is_not_the_one_that_runs_can_be_told_of(
     assert [event.process.pid for event in events if event.process] == woken
 
 
+@with_kprobes
 @pytest.mark.parametrize("name", ON_FUNCTIONS)
-def test_a_program_on_a_function_of_the_kernel_emits_too(name: str, ebpf_trace: Trace) -> None:
+def test_a_program_on_a_function_of_the_kernel_emits_too(
+    name: str, ebpf_trace: Trace, bpf: Callable[[str], str]
+) -> None:
     attach = dict.fromkeys(ON_FUNCTIONS.keys() - {name})
-    try:
-        ebpf_trace.program(prebuilt.emitting("traced_functions"), attach=attach)
-    except ProgramError as refusal:
-        if "COMPILED" in os.environ:  # in a guest of tests/vm, whose kernels have them
-            raise
-        pytest.skip(f"this kernel has no probes on its functions, or lets nobody use them: {refusal.log[-200:]}")
+    ebpf_trace.program(bpf("traced_functions"), attach=attach)
     children = [subprocess.Popen(["true"]).wait() for _ in range(3)]
     events = ebpf_trace.events.where(ProgramEvent)
     assert [event.value.by for event in events] == [ON_FUNCTIONS[name]] * len(children)
     assert {event.process for event in events} == {ebpf_trace.root}
 
 
-def test_nothing_is_told_of_who_is_not_traced(ebpf_trace: Trace, marks: Callable[..., list[Mark]]) -> None:
+def test_nothing_is_told_of_who_is_not_traced(
+    ebpf_trace: Trace, marks: Callable[..., list[Mark]], load: Callable[..., Program]
+) -> None:
     probe = load(ebpf_trace, "on_tracepoint")
+    probe.variables["least"] = MINE
     with ebpf_trace.window.history.session.apart():
-        marks("1-20")
+        marks(f"{MINE}-{MINE + 19}")
     assert probe.variables["untraced"] == 20, "the program ran for it"
     assert len(ebpf_trace.events) == 0
-    marks("21")
+    marks(str(MINE + 20))
     probe.assert_event("marked", count=1)
     assert probe.variables["untraced"] == 20
 
 
-def test_nothing_is_told_while_no_window_is_open(ebpf_trace: Trace, marks: Callable[..., list[Mark]]) -> None:
+def test_nothing_is_told_while_no_window_is_open(
+    ebpf_trace: Trace, marks: Callable[..., list[Mark]], load: Callable[..., Program]
+) -> None:
     probe = load(ebpf_trace, "on_tracepoint")
+    probe.variables["least"] = MINE
     session = ebpf_trace.window.history.session
     number, session.window = session.window, 0
-    marks("1-20")
+    marks(f"{MINE}-{MINE + 19}")
     session.window = number
     assert probe.variables["untraced"] == 20
-    marks("21")
-    assert [event.value.number for event in probe.events] == [21]
+    marks(str(MINE + 20))
+    assert [event.value.number for event in probe.events] == [MINE + 20]
     assert probe.variables["untraced"] == 20
 
 
-def test_what_the_test_asks_the_trace_is_not_told(ebpf_trace: Trace, tmp_path: Path) -> None:
+def test_what_the_test_asks_the_trace_is_not_told(
+    ebpf_trace: Trace, tmp_path: Path, load: Callable[..., Program]
+) -> None:
     probe = load(ebpf_trace, "on_flock")
     with (tmp_path / "lock").open("w") as file:
         for _ in range(5):
@@ -149,8 +166,10 @@ def test_what_the_test_asks_the_trace_is_not_told(ebpf_trace: Trace, tmp_path: P
     probe.assert_event("marked", count=5)
 
 
-def test_an_event_of_any_size_comes_whole(ebpf_trace: Trace, marks: Callable[..., list[Mark]]) -> None:
-    probe = ebpf_trace.program(prebuilt.emitting("sizes"))
+def test_an_event_of_any_size_comes_whole(
+    ebpf_trace: Trace, marks: Callable[..., list[Mark]], bpf: Callable[[str], str]
+) -> None:
+    probe = ebpf_trace.program(bpf("sizes"))
     marks("1-30")
     for output in ("small", "large"):
         probe.assert_event(output, count=30)
@@ -161,9 +180,9 @@ def test_an_event_of_any_size_comes_whole(ebpf_trace: Trace, marks: Callable[...
 
 @pytest.mark.ebpf(ring_size="64K")
 def test_an_event_that_does_not_fit_is_counted_and_its_absence_cannot_be_asserted(
-    ebpf_trace: Trace, marks: Callable[..., list[Mark]]
+    ebpf_trace: Trace, marks: Callable[..., list[Mark]], bpf: Callable[[str], str]
 ) -> None:
-    probe = ebpf_trace.program(prebuilt.emitting("sizes"))
+    probe = ebpf_trace.program(bpf("sizes"))
     probe.assert_no_event("large")
     marks("1-10")
     probe.assert_event("small", number=10)
@@ -178,14 +197,14 @@ def test_an_event_that_does_not_fit_is_counted_and_its_absence_cannot_be_asserte
 
 
 def test_a_window_is_told_nothing_of_what_the_one_before_loaded(
-    ebpf_trace: Trace, marks: Callable[..., list[Mark]]
+    ebpf_trace: Trace, marks: Callable[..., list[Mark]], load: Callable[..., Program]
 ) -> None:
     history = ebpf_trace.window.history
     load(ebpf_trace, "on_tracepoint")
     ebpf_trace.close()
     with Trace(history) as later:
-        marks("1-20")
+        marks(f"{MINE}-{MINE + 19}")
         assert not later.events.where(ProgramEvent)
         load(later, "on_tracepoint")
-        marks("21")
-        assert [event.value.number for event in later.events.where(ProgramEvent)] == [21]
+        marks(str(MINE + 20))
+        assert [event.value.number for event in later.events.where(ProgramEvent)] == [MINE + 20]

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from bcc_here import require_bcc
-from tiers import require_root
+from tiers import HAS_KPROBES, require_root, with_kprobes
 
 from pytest_ebpf import ProgramError, Trace, TraceIncomplete, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-KPROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
 SIZES = {"counts": {"max_entries": 4096}, "stacks": {"max_entries": 1024, "value_size": 1016}}
 NEITHER = ["on_sample", "on_function"]
 PAGES = "import mmap; memory = mmap.mmap(-1, 1000 * mmap.PAGESIZE); memory[:: mmap.PAGESIZE] = bytes(1000)"
@@ -206,7 +205,7 @@ def test_a_program_for_a_function_that_is_not_there_can_be_done_without(
     )
 
 
-@pytest.mark.skipif(not KPROBES, reason="this kernel was built without kprobes")
+@with_kprobes
 def test_a_program_for_one_function_is_for_the_one_that_the_test_says(
     ebpf_trace: Trace, bpf: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -268,7 +267,7 @@ def test_a_place_that_a_section_names_and_that_is_not_there(
 
 
 def test_a_system_call_by_name_needs_kprobes(ebpf_trace: Trace, bpf: Callable[[str], str], tmp_path: Path) -> None:
-    if KPROBES:
+    if HAS_KPROBES:
         program = ebpf_trace.program(bpf("ksyscall"))
         (tmp_path / "file").touch()
         os.unlink(tmp_path / "file")  # noqa: PTH108 - the system call of that name

@@ -63,6 +63,18 @@ def test_a_perf_buffer_tells_who_wrote_and_when(ebpf_trace: Trace, bpf: Callable
     assert program.assert_event("perf", process=child, count=1)[0] == event
 
 
+def test_a_popen_stands_for_its_process(ebpf_trace: Trace, bpf: Callable[[str], str]) -> None:
+    program = ebpf_trace.program(bpf("outputs"))
+    ebpf_trace.uprobe("libc.so.6", "getenv", name="str")
+    first, second = (subprocess.Popen(["ls", file]) for file in ("/etc/passwd", "/etc/group"))
+    assert [first.wait(), second.wait()] == [0, 0]
+    for asked in (first, first.pid):
+        assert program.assert_event("perf", process=asked).value.pid == first.pid
+        ebpf_trace.assert_called("getenv", name="QUOTING_STYLE", process=asked, count=1)
+        ebpf_trace.assert_syscall("%file", path="/etc/passwd", process=asked)
+    ebpf_trace.assert_no_syscall("%file", path="/etc/passwd", process=second)
+
+
 def test_a_ring_tells_the_data_alone(ebpf_trace: Trace, bpf: Callable[[str], str]) -> None:
     program = ebpf_trace.program(bpf("outputs"))
     pid = run()
@@ -172,12 +184,14 @@ def test_an_event_that_must_not_be_there_is_shown(ebpf_trace: Trace, bpf: Callab
 
     with pytest.raises(AssertionError) as caught:
         program.assert_event("perf", pid=pid, comm="false")
-    headline, closest, difference, *_ = str(caught.value).splitlines()
+    headline, closest, difference, *rest = str(caught.value).splitlines()
     assert headline.startswith(
         f"expected a program event written: outputs.bpf.o, perf, pid={pid}, comm='false'   (0 of "
     )
     assert closest.endswith(f'{pid} outputs.bpf.o: perf {{pid={pid}, comm="true"}}   ← differs: comm')
-    assert difference == "            comm: \"true\", asked 'false'"
+    assert difference == "            comm: b'true', asked 'false'"
+    assert any(event.output == "ring" for event in program.events)
+    assert [line for line in [closest, *rest] if ": ring " in line] == []
     with pytest.raises(AssertionError):
         program.assert_event("perf", pid=pid, count=2)
 

@@ -21,11 +21,12 @@ from tiers import require_command, require_root
 from pytest_ebpf.broker import launch
 from pytest_ebpf.broker.client import Client
 from pytest_ebpf.engine.records import Decoder
-from pytest_ebpf.errors import BrokerError, ProgramError
+from pytest_ebpf.errors import BrokerError, ProgramError, TraceIncomplete
 from pytest_ebpf.history import History
 from pytest_ebpf.host import messages
 from pytest_ebpf.host.messages import Packet
 from pytest_ebpf.trace import Trace
+from pytest_ebpf.user_programs import hosting
 
 if TYPE_CHECKING:
     import socket
@@ -238,3 +239,76 @@ def test_a_program_that_is_let_go_of_leaves_the_kernel_while_the_test_goes_on(
             assert programs
         assert brokers.eventually(lambda: not any(map(_is_loaded, programs)))
         assert not _programs_of(int(host)) - _programs_of(broker)
+
+
+@contextlib.contextmanager
+def stopped(broker: int) -> Iterator[int]:
+    """Stop the host of a broker: it answers nothing meanwhile."""
+    [host] = Path(f"/proc/{broker}/task/{broker}/children").read_text().split()
+    os.kill(int(host), signal.SIGSTOP)
+    try:
+        yield int(host)
+    finally:
+        os.kill(int(host), signal.SIGCONT)
+
+
+NOT_ANSWERED = """\
+pytest-ebpf: asked to {}, the process that holds BPF programs did not answer in 0.2 s
+  now     it may do it yet; until it answers, all else that it is asked is refused
+  try     again later: a program that is loaded too late is let go of"""
+NOT_ASKED = """\
+pytest-ebpf: the process that holds BPF programs was not asked to {}: it was asked to {} 0 s ago, \
+and has not answered yet
+  try     again later; where it hangs, another run of pytest has another one, unless the broker is an administrator's: \
+then that has to be started anew"""
+
+
+def test_what_is_not_answered_in_time_is_told_and_the_next_question_is_answered(
+    client: Client, bpf: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with contextlib.closing(session_of(client)) as session, Trace(History(session, Decoder().decode)) as trace:
+        program = trace.program(bpf("outputs"))
+        program["counts"][1] = 5
+        monkeypatch.setattr(hosting, "_TIMEOUT", 0.2)
+        monkeypatch.setattr(hosting, "_PATIENCE", 0.05)
+        look = "look into the map counts, or change it"
+        with stopped(client.status().pid):
+            with pytest.raises(BrokerError) as caught:
+                program["counts"][1]
+            assert str(caught.value) == NOT_ANSWERED.format(look)
+            with pytest.raises(BrokerError) as caught:
+                program["counts"][1] = 6
+            assert str(caught.value) == NOT_ASKED.format(look, look)
+            with pytest.raises(
+                TraceIncomplete, match=r"what outputs\.bpf\.o wrote last is not known yet: pytest-ebpf: the"
+            ):
+                program.assert_no_event("perf", pid=1)
+        monkeypatch.undo()
+        pid = subprocess.Popen(["/bin/true"]).wait() or os.getpid()
+        program.assert_no_event("perf", pid=pid)
+        assert program["counts"][1] == 5
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["asked", "not asked"])
+def test_what_is_loaded_or_let_go_of_too_late_leaves_the_kernel_too(
+    client: Client, bpf: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, *, asked: bool
+) -> None:
+    broker = client.status().pid
+    with contextlib.closing(session_of(client)) as session:
+        history = History(session, Decoder().decode)
+        first = Trace(history).open()
+        first.program(bpf("outputs"))
+        monkeypatch.setattr(hosting, "_TIMEOUT", 0.2)
+        monkeypatch.setattr(hosting, "_PATIENCE", 0.05)
+        with stopped(broker) as host:
+            if asked:
+                with pytest.raises(BrokerError) as caught:
+                    first.program(bpf("typed"))
+                assert str(caught.value) == NOT_ANSWERED.format("load a program")
+            first.close()
+        monkeypatch.undo()
+        with Trace(history) as second:
+            second.program(bpf("outputs"))
+            of_one = _programs_of(host) - _programs_of(broker)
+            assert of_one
+        assert brokers.eventually(lambda: not _programs_of(host) - _programs_of(broker))

@@ -10,26 +10,24 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import prebuilt
 import pytest
-from tiers import require_command, require_root
+from tiers import require_root, with_kprobes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_ebpf import Trace
 
 AT_FDCWD = -100  # linux/fcntl.h
 
-pytestmark = pytest.mark.skipif(
-    not Path("/sys/bus/event_source/devices/kprobe").exists(), reason="this kernel was built without kprobes"
-)
+pytestmark = with_kprobes
 
 
 @pytest.fixture(scope="module")
-def unlink(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unlink(bpf: Callable[[str], str]) -> str:
     """An object with one program of each kind on do_unlinkat()."""
     require_root()  # who alone may load programs under an administrator's broker
-    require_command("clang")
-    return prebuilt.objects(tmp_path_factory) / "unlink.bpf.o"
+    return bpf("unlink")
 
 
 def unlinked(path: Path, folder: int | None = None) -> int:
@@ -42,7 +40,7 @@ def unlinked(path: Path, folder: int | None = None) -> int:
 
 
 def test_each_kind_of_program_sees_what_a_function_is_passed_and_what_it_returns(
-    ebpf_trace: Trace, unlink: Path, tmp_path: Path
+    ebpf_trace: Trace, unlink: str, tmp_path: Path
 ) -> None:
     file, absent = tmp_path / "file", Path("absent")
     file.touch()
@@ -71,7 +69,7 @@ def test_each_kind_of_program_sees_what_a_function_is_passed_and_what_it_returns
     }
 
 
-def test_a_call_is_entered_before_it_returns(ebpf_trace: Trace, unlink: Path, tmp_path: Path) -> None:
+def test_a_call_is_entered_before_it_returns(ebpf_trace: Trace, unlink: str, tmp_path: Path) -> None:
     with ebpf_trace.program(unlink, variables={"caller": os.getpid()}) as program:
         unlinked(tmp_path / "absent")
     kinds = [str(call.how) for call in program["calls"].values()[:4]]

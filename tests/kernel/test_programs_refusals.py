@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tiers import require_root
+from tiers import require_root, without_kprobes
 
 from pytest_ebpf import ProgramError, Trace, UsageError
 
@@ -135,9 +135,8 @@ def test_a_file_that_is_not_there(ebpf_trace: Trace, tmp_path: Path) -> None:
     assert str(caught.value) == f"there is no BPF program {path}: {path} is no file"
 
 
+@without_kprobes
 def test_a_kernel_without_kprobes_says_so(ebpf_trace: Trace, bpf: Callable[[str], str]) -> None:
-    if Path("/sys/bus/event_source/devices/kprobe").exists():
-        pytest.skip("this kernel has kprobes")
     attach = {"on_entry": None, "on_return": None, "on_exec": "kprobe:do_unlinkat"}
     assert str(refused(ebpf_trace, bpf("probes"), attach=attach)) == (
         "pytest-ebpf: probes.bpf.o cannot be used: its program on_exec cannot be attached: this kernel"

@@ -213,7 +213,7 @@ def test_calls_at_open_is_true_or_false(raw: socket.socket) -> None:
 # What is not understood ----------------------------------------------------------------------------------
 
 
-REQUESTS = "open, calls, probe, unprobe, format, returns, programs, status, stop"
+REQUESTS = "open, calls, probe, unprobe, format, traceable, returns, programs, status, stop"
 
 
 @pytest.mark.parametrize(

@@ -99,10 +99,15 @@ def test_more_places_than_there_are_descriptors_for_are_refused_with_how_many_fi
         check_room(93, 12, returns=True)
         with pytest.raises(BrokerError) as caught:
             check_room(10_000, 12, returns=True)
+        with pytest.raises(BrokerError) as of_the_kernel:
+            check_room(500, 12, returns=False, kind="kprobe")
         with pytest.raises(BrokerError, match="names 0 functions at most"):
             check_room(1, 400, returns=False)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "needs   kernel 5.19 or later with CONFIG_FPROBE=y, and kernel.kptr_restrict below 2, which attaches" in str(
+        of_the_kernel.value
+    )
     assert str(caught.value) == (
         f"10,000 places need 40,000 descriptors on this kernel ({os.uname().release}), which attaches to one place at a"
         " time, and the broker may have 512 open\n"

@@ -235,6 +235,39 @@ def test_copies_of_a_function_of_the_kernel() -> None:
     trace.assert_not_called("accept_exp", allow_inlined=True)
 
 
+def test_functions_of_the_kernel_that_a_pattern_leaves_out() -> None:
+    world = FunctionWorld(path="", functions=("do_one", "do_two"), left_out=("do_three",))
+    trace = world.trace()
+    trace.kernel_function("do_*")
+    world.exit(world.exp())
+    missing = [
+        (
+            "because   do_* matches functions of the kernel that have no probe, as it has several of that name or lets"
+            " none be traced: do_three"
+        ),
+        "try       name the functions that are meant",
+    ]
+    assert because(lambda: trace.assert_not_called("do_*")) == missing
+    assert because(lambda: trace.assert_not_called("do_*", allow_inlined=True)) == missing
+    assert because(lambda: trace.assert_not_called("do_t*")) == missing
+    trace.assert_not_called("do_one")
+    # Another probe that is on all that this one is on is not on what it left out.
+    world.left_out = ()
+    trace.kernel_function("do_[ot]*")
+    assert because(lambda: trace.assert_not_called("do_*")) == missing
+
+
+def test_a_module_of_the_kernel_that_was_loaded_again() -> None:
+    world, trace = asked(path="")
+    world.exit(world.exp())
+    trace.assert_not_called("accept_exp")
+    world.identity = world.identity._replace(inode=43)
+    assert because(lambda: trace.assert_not_called("accept_exp")) == [
+        "because   modules of the kernel were loaded or unloaded since the probe on accept_exp was attached",
+        "try       ask for it when they are loaded",
+    ]
+
+
 def test_a_section_that_was_open_before() -> None:
     world = FunctionWorld()
     trace = world.trace()

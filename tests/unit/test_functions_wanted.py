@@ -59,6 +59,7 @@ EXP = Wanted(kind="uprobe", target="./exp", function="accept_exp")
         ),
         ("kprobe:do_unlinkat", Wanted(kind="kprobe", function="do_unlinkat")),
         ("kretprobe:do_unlinkat", Wanted(kind="kprobe", function="do_unlinkat", returns=True)),
+        ("fexit:9p:v9fs_file_open", Wanted(kind="kprobe", provider="9p", function="v9fs_file_open", returns=True)),
         ("p::do_unlinkat", Wanted(kind="kprobe", function="do_unlinkat")),
         ("p:do_unlinkat", Wanted(kind="kprobe", function="do_unlinkat")),
         (

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from model_stream import World
 
-from pytest_ebpf import Exec, ProgramEvent, TraceIncomplete
+from pytest_ebpf import Exec, Exit, ProgramEvent, TraceIncomplete, UsageError, glob
 from pytest_ebpf._values import Gap
 from pytest_ebpf.jsonable import event_to_dict
 from pytest_ebpf.probes.types import Array, Character, Field, Integer, Opaque, Structure, Type
+from pytest_ebpf.user_programs.query import ProgramQuery
 from pytest_ebpf.user_programs.registry import EventType
 
 if TYPE_CHECKING:
@@ -122,8 +123,33 @@ def test_what_the_program_alone_lacks_counts_for_events_and_not_for_processes() 
     with pytest.raises(TraceIncomplete, match="the kernel skipped it twice"):
         len(trace.events.where(ProgramEvent))
     with pytest.raises(TraceIncomplete, match="the kernel skipped it twice"):
-        trace.wait_for(ProgramEvent, timeout=0, program="other")
+        trace.wait_for(ProgramEvent, timeout=0, program="probe", output="other")
     trace.assert_not_spawned("cat")
+
+
+def test_what_a_program_lacks_is_lacked_by_events_that_may_be_its_own() -> None:
+    world, trace = traced("the kernel skipped it twice")
+    world.exec(world.fork(world.root), "cat")
+    assert len(trace.events.where(Exec)) == len(trace.events.where(Exec).where(lambda _: True)) == 1
+    assert len(trace.events.where(lambda _: True).where(Exec)) == 1
+    assert len(trace.events.where(ProgramEvent, program="other")) == 0
+    with pytest.raises(AssertionError, match="expected an event: Exit"):
+        trace.wait_for(Exit, timeout=0)
+    for some in (
+        trace.events.where(ProgramEvent),
+        trace.events.where(program=glob("pro*")),
+        trace.events.where(ProgramEvent, program=lambda name: name == "probe"),
+    ):
+        with pytest.raises(TraceIncomplete, match="the kernel skipped it twice"):
+            len(some)
+    for some in (trace.events, trace.events.where(lambda event: event.kind == "exit")):
+        with pytest.raises(TraceIncomplete) as caught:
+            len(some)
+        assert (
+            "because   the kernel skipped it twice\n"
+            "try       another program; or ask for the others by their class, such as events.where(Exec), which do not"
+            " lack this\n"
+        ) in str(caught.value)
 
 
 def test_an_event_whose_type_or_bytes_are_not_known_has_no_value() -> None:
@@ -174,3 +200,23 @@ def test_a_failing_assertion_shows_the_events_that_were_there() -> None:
         "            output: 'opened', asked 'closed'",
     ]
     assert "window    1 event, 0 lost, 0 truncated" in str(failure.value)
+
+
+def test_of_many_fields_the_nearest_are_named() -> None:
+    _, trace = traced()
+    number = Integer(4, signed=False)
+    names = [*(f"field_{at:03}" for at in range(600)), "start_time", "start_boottime", "state", "static_prio", "stack"]
+    task = Structure("struct task_struct", 4 * 605, 4, tuple(Field(name, number, 0) for name in names))
+    with pytest.raises(UsageError) as caught:
+        ProgramQuery(trace.window, {"tasks": task}, "probe.bpf.c", None, {"start_tim": 5})
+    assert str(caught.value) == (
+        "the events of probe.bpf.c have no field 'start_tim'; did you mean 'start_time'?"
+        " (there are: start_time, start_boottime, state, static_prio, stack and 603 others)"
+    )
+    inner = Structure("struct event", 8, 4, (Field("task", task, 0),))
+    with pytest.raises(UsageError) as caught:
+        ProgramQuery(trace.window, {"events": inner}, "probe.bpf.c", None, {"task": {"start_tim": 5}})
+    assert str(caught.value) == (
+        "task has no field 'start_tim' (there are: start_time, start_boottime, state, static_prio, stack"
+        " and 600 others)"
+    )

@@ -10,6 +10,7 @@ import socket
 import struct
 from ipaddress import ip_address
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -340,6 +341,35 @@ def test_whose_calls_are_asked_for() -> None:
     assert len(names(trace, process=["cat", parent])) == 7
     assert names(trace, process=trace.root) == ["fsync"]
     assert len(names(trace, process=parent)) == 6
+
+
+def test_who_has_a_pid_is_meant_by_it() -> None:
+    _, trace, sh = files()
+    popen = SimpleNamespace(pid=sh.pid)  # such as a subprocess.Popen
+    assert names(trace, process=popen) == names(trace, process=[popen]) == names(trace, process=sh.pid) != []
+    with pytest.raises(AssertionError, match=rf"^expected no system call made: write, process={sh.pid}  "):
+        trace.assert_no_syscall("write", process=popen)
+
+
+def test_a_pid_means_its_process_of_this_window() -> None:
+    world, outer, sh = shell()
+    first = world.run(sh, "true")
+    with outer.section("inner") as inner:
+        second = world.exec(world.fork(sh, pid=first.pid, host_pid=first.key[0]), "cat", "x")
+        world.call(second, "getpid")
+        world.exit(second)
+    assert names(inner, process=first.pid) == ["getpid"]
+    with outer.section("after") as after, pytest.raises(UsageError, match=r": no process with this pid is known to "):
+        after.assert_no_syscall("getpid", process=first.pid)
+    with pytest.raises(UsageError) as caught:
+        outer.assert_no_syscall("getpid", process=first.pid)
+    assert str(caught.value) == (
+        f"process={first.pid}: 2 processes had this pid in the window, one after the other:\n"
+        f"  {first.pid} true (exit 0)\n"
+        f"  {first.pid} cat x (exit 0)\n"
+        f"  try     process=ebpf_trace.processes.where(pid={first.pid})[0], or another of them"
+    )
+    assert names(outer, process=outer.processes.where(pid=first.pid)[1]) == ["getpid"]
 
 
 def test_a_name_means_the_calls_made_while_a_program_of_that_name_ran() -> None:

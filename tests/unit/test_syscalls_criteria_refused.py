@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+class Flag:
+    """Equals nothing but itself, and has no pid."""
+
+    def __repr__(self) -> str:
+        return "<a flag>"
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"flags": "O_CREATE"}, "flags has no 'O_CREATE'; did you mean 'O_CREAT'?"),
     ({"flags": {"O_CREATE"}}, "flags has no 'O_CREATE'; did you mean 'O_CREAT'?"),
@@ -59,7 +66,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"port": 80}, "openat has no socket address, and is passed no socket"),
     ({"process": None}, "process is a process, a pid, a name or a predicate, not None"),
     ({"process": []}, "process=[] means the calls of nobody: leave it out, or name one"),
-    ({"process": 99}, "process=99: the trace knows no process with this pid"),
+    ({"process": 99}, "process=99: no process with this pid is known to have lived in the window"),
+    ({"process": Flag()}, "process is a process, a pid, a name or a predicate, not <a flag>"),
 ]
 
 

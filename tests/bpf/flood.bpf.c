@@ -1,4 +1,5 @@
 /* Writes more than fits, for a process that does enough system calls. */
+#include <asm-generic/errno-base.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -9,6 +10,8 @@ struct event {
 
 const volatile int to_ring = 0, to_perf = 0, quiet = 0;
 __u64 written = 0;
+/* Not for want of room, which the kernel counts, but since four of them were at it on one CPU (EBUSY). */
+__u64 refused = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -29,8 +32,12 @@ int on_exec(void *ctx)
 	for (int i = 0; i < 1000; i++) {
 		if (to_ring)
 			bpf_ringbuf_output(&ring, &scratch, sizeof(scratch), quiet ? BPF_RB_NO_WAKEUP : 0);
-		if (to_perf)
-			bpf_perf_event_output(ctx, &perf, BPF_F_CURRENT_CPU, &scratch, sizeof(scratch));
+		if (to_perf) {
+			long error = bpf_perf_event_output(ctx, &perf, BPF_F_CURRENT_CPU, &scratch, sizeof(scratch));
+
+			if (error && error != -ENOSPC)
+				__sync_fetch_and_add(&refused, 1);
+		}
 		__sync_fetch_and_add(&written, 1);
 	}
 	return 0;

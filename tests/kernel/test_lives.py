@@ -81,7 +81,9 @@ def test_threads_are_seen_to_start_and_to_end_and_are_no_processes(
     started = ebpf_trace.events.where(ThreadStart, process=process)
     ended = ebpf_trace.events.where(ThreadExit, process=process)
     assert [event.namespace_tid for event in started] == said
-    assert [event.tid for event in ended] == [event.tid for event in started]
+    # pthread_join(3) may return before the kernel is done with a thread. Whichever is the last one ends the process.
+    assert len(ended) == len(started) == 3
+    assert {event.tid for event in ended} <= {process.pid, *(event.tid for event in started)}
     assert process.threads == 4
     assert not process.children
     ebpf_trace.assert_spawned("threads", count=1)

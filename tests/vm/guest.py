@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PROJECT = Path(__file__).parents[2]
+KERNELS = ["6.1", "6.12"]
+"""Those that all is traced on."""
+PYTEST = ["pytest", "-p", "no:cacheprovider"]
+"""The clone cannot be written to."""
 MEMORY = 2048
 """MiB."""
 PATIENCE = 5400

@@ -14,7 +14,19 @@ from pytest_ebpf.errors import BrokerError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["attach_function", "attach_functions", "attach_raw_tracepoint", "attach_tracepoint", "check_kprobes"]
+__all__ = [
+    "FTRACE",
+    "attach_function",
+    "attach_functions",
+    "attach_raw_tracepoint",
+    "attach_tracepoint",
+    "check_kprobes",
+    "is_switched_off",
+]
+
+FTRACE = "kernel.ftrace_enabled"
+"""With 0 no probe fires at the begin of a function, and the kernel takes it all the same (``ftrace_startup_enable()``,
+kernel/trace/ftrace.c)."""
 
 
 def attach_tracepoint(library: tuple[Any, Any], program: Any, name: str) -> Callable[[], object]:
@@ -53,7 +65,7 @@ def attach_raw_tracepoint(library: tuple[Any, Any], program: Any, name: str, *, 
 
 
 def check_kprobes(name: str) -> None:
-    """Make sure that the kernel lets a function of its own be probed.
+    """Make sure that the kernel lets a function of its own be probed, now.
 
     Raises:
         BrokerError: It does not.
@@ -64,6 +76,19 @@ def check_kprobes(name: str) -> None:
             "  needs   a kernel built with CONFIG_KPROBES=y and CONFIG_KPROBE_EVENTS=y\n"
             f"  try     a tracepoint near {name}: grep NAME /sys/kernel/tracing/available_events"
         )
+    if is_switched_off():
+        raise BrokerError(
+            f"this kernel ({os.uname().release}) traces no functions now ({FTRACE} is 0), and a probe at {name} would"
+            f" not fire\n  try     sysctl {FTRACE}=1"
+        )
+
+
+def is_switched_off() -> bool:
+    """Whether somebody has switched off what probes of the kernel's functions work by."""
+    try:
+        return Path("/proc/sys", *FTRACE.split(".")).read_text().strip() == "0"
+    except OSError:
+        return False
 
 
 def attach_function(

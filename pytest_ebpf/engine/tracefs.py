@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["events", "fields_of", "number_of", "traceable"]
 
 _MOUNTED = "/sys/kernel/tracing"
+_TRACEPOINTS, _FUNCTIONS = "tracepoints", "functions that can be traced"
+_INSTEAD = {_TRACEPOINTS: "the raw tracepoint", _FUNCTIONS: "each function by its name"}
 
 
 def number_of(lib: Any, name: str) -> int:
@@ -43,7 +45,7 @@ def events(lib: Any) -> list[str]:
     Raises:
         BrokerError: The kernel does not say.
     """
-    return _list(lib, "available_events", "tracepoints").decode(errors="replace").split()
+    return _list(lib, "available_events", _TRACEPOINTS).decode(errors="replace").split()
 
 
 def traceable(lib: Any) -> bytes:
@@ -52,11 +54,11 @@ def traceable(lib: Any) -> bytes:
     Raises:
         BrokerError: The kernel does not say, or was built without.
     """
-    return _list(lib, "available_filter_functions", "functions that can be traced")
+    return _list(lib, "available_filter_functions", _FUNCTIONS)
 
 
 def _list(lib: Any, name: str, what: str) -> bytes:
-    with _opened(lib) as folder:
+    with _opened(lib, what) as folder:
         try:
             descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
         except OSError as error:
@@ -81,7 +83,7 @@ def _read(lib: Any, name: str, file: str) -> bytes:
 
 
 @contextlib.contextmanager
-def _opened(lib: Any) -> Iterator[int]:
+def _opened(lib: Any, what: str = _TRACEPOINTS) -> Iterator[int]:
     folder = lib.pe_open_tracefs()
     if folder < 0:
         try:
@@ -89,8 +91,8 @@ def _opened(lib: Any) -> Iterator[int]:
             folder = os.open(_MOUNTED, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise BrokerError(
-                f"the kernel does not list its tracepoints: fsopen(tracefs): {os.strerror(-folder)}, and {_MOUNTED}:"
-                f" {error.strerror}: ask for the raw tracepoint"
+                f"the kernel does not list its {what}: fsopen(tracefs): {os.strerror(-folder)}, and {_MOUNTED}:"
+                f" {error.strerror}: ask for {_INSTEAD[what]}"
             ) from None
     try:
         yield folder

@@ -72,11 +72,7 @@ class Scope(NamedTuple):
         if not self.allow_inlined:
             yield from _elsewhere(arming)
         if not arming.definition.path:
-            if arming.replaced:
-                yield Gap(
-                    f"modules of the kernel were loaded or unloaded since the probe on {name} was attached",
-                    "ask for it when they are loaded",
-                )
+            yield from _in_the_kernel(arming)
             return
         if arming.replaced:
             yield Gap(
@@ -100,6 +96,22 @@ class Scope(NamedTuple):
                 f"{definition.wanted.function} matches {what}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",  # noqa: PLR2004 - as `[:5]`
                 "name the functions that are meant",
             )
+
+
+def _in_the_kernel(arming: Arming) -> Iterator[Gap]:
+    """Say why a probe in the kernel could not fire."""
+    name = arming.definition.name
+    if arming.replaced:
+        yield Gap(
+            f"modules of the kernel were loaded or unloaded since the probe on {name} was attached",
+            "ask for it when they are loaded",
+        )
+    if arming.definition.kind != "kprobe":
+        return
+    from pytest_ebpf.engine.kernel_attaching import FTRACE, is_switched_off  # noqa: PLC0415 - only of who asks
+
+    if is_switched_off():
+        yield Gap(f"the kernel traces no functions now ({FTRACE} is 0)", f"sysctl {FTRACE}=1")
 
 
 def _missed(arming: Arming) -> Iterator[Gap]:

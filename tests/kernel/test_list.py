@@ -9,7 +9,9 @@ import brokers
 import pytest
 from tiers import HAS_KPROBES, require_root
 
-from pytest_ebpf import UsageError, cli_list
+from pytest_ebpf import BrokerError, UsageError, cli_list
+from pytest_ebpf.engine import tracefs
+from pytest_ebpf.engine.native import library
 from pytest_ebpf.probes import kallsyms
 
 if TYPE_CHECKING:
@@ -87,6 +89,24 @@ def test_who_may_not_see_the_list_is_told_what_can_be_seen(capsys: pytest.Captur
         ": ask for the raw tracepoint\n"
         "  try     as root; or pytest-ebpf list 'raw_tracepoint:*', which is for everybody\n"
     )
+
+
+def test_who_may_not_see_which_functions_can_be_traced_is_told_what_can_be_asked() -> None:
+    require_root()
+    _, lib = library()
+
+    def nobody() -> str:
+        with pytest.raises(BrokerError) as caught:
+            tracefs.traceable(lib)
+        return str(caught.value)
+
+    with brokers.forked(nobody, NOBODY) as (_, said):
+        message = said()
+    assert message.startswith(
+        "the kernel does not list its functions that can be traced: fsopen(tracefs): Operation not permitted, and"
+        " /sys/kernel/tracing: "
+    )
+    assert message.endswith(": ask for each function by its name")
 
 
 def test_a_name_that_several_functions_of_the_kernel_have_is_refused(ebpf_trace: Trace) -> None:

@@ -13,6 +13,7 @@ from model_functions import FunctionWorld
 
 from pytest_ebpf import TraceIncomplete, UsageError
 from pytest_ebpf.binaries.errors import Undecoded
+from pytest_ebpf.engine import kernel_attaching
 from pytest_ebpf.functions.definition import Identity
 
 if TYPE_CHECKING:
@@ -255,6 +256,19 @@ def test_functions_of_the_kernel_that_a_pattern_leaves_out() -> None:
     world.left_out = ()
     trace.kernel_function("do_[ot]*")
     assert because(lambda: trace.assert_not_called("do_*")) == missing
+
+
+def test_a_kernel_that_traces_no_functions_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = FunctionWorld(path="")
+    trace = world.trace()
+    trace.kernel_function("accept_exp")
+    world.exit(world.exp())
+    trace.assert_not_called("accept_exp")
+    monkeypatch.setattr(kernel_attaching, "is_switched_off", lambda: True)
+    assert because(lambda: trace.assert_not_called("accept_exp")) == [
+        "because   the kernel traces no functions now (kernel.ftrace_enabled is 0)",
+        "try       sysctl kernel.ftrace_enabled=1",
+    ]
 
 
 def test_a_module_of_the_kernel_that_was_loaded_again() -> None:

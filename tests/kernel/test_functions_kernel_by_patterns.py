@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from tiers import HAS_KPROBES, require_root, with_kprobes
 
-from pytest_ebpf import TraceIncomplete, UsageError, glob
+from pytest_ebpf import BrokerError, TraceIncomplete, UsageError, glob
 from pytest_ebpf.probes import kallsyms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pytest_ebpf import Trace
 
@@ -89,12 +89,13 @@ def test_a_pattern_tells_which_function_it_was(ebpf_trace: Trace, tmp_path: Path
     (tmp_path / "folder").rmdir()
     with pytest.raises(FileNotFoundError):
         (tmp_path / "folder").rmdir()
-    changing = {"vfs_symlink", "vfs_rename", "vfs_unlink", "vfs_mkdir", "vfs_rmdir", "vfs_link", "vfs_mknod"}
+    changing = {"vfs_symlink", "vfs_rename", "vfs_unlink", "vfs_rmdir", "vfs_link", "vfs_mknod"}
     # Some of vfs_* cannot be probed on some kernels: all calls are not known.
     seen = calls.where(process=os.getpid()).seen()
     own = [(call.function, call.result) for call in seen if call.function in changing]
-    assert own == [(f"vfs_{name}", 0) for name in ("symlink", "rename", "unlink", "mkdir", "rmdir")]
-    ebpf_trace.assert_called("vfs_mkdir", count=1, result=0)
+    assert own == [(f"vfs_{name}", 0) for name in ("symlink", "rename", "unlink", "rmdir")]
+    ebpf_trace.assert_called("vfs_mkdir", count=1)
+    ebpf_trace.assert_called("vfs_rmdir", count=1, result=0)
     ebpf_trace.assert_not_called("vfs_mknod")
     with pytest.raises(AssertionError, match="vfs_rename"):
         ebpf_trace.assert_not_called("vfs_rename")
@@ -133,6 +134,45 @@ def test_what_a_pattern_cannot_have_probed_is_not_shown_to_be_not_called(ebpf_tr
     with pytest.raises(UsageError, match="no probe on 'do_user_addr_fault'"):
         ebpf_trace.assert_not_called("do_user_addr_fault")
     ebpf_trace.assert_not_called("do_unlinkat")
+
+
+@pytest.fixture
+def switch() -> Iterator[Callable[[int], None]]:
+    """Switches on and off what probes of the kernel's functions work by."""
+    path = Path("/proc/sys/kernel/ftrace_enabled")
+
+    def turn(on: int) -> None:
+        path.write_text(str(on))
+
+    yield turn
+    path.write_text("1")
+
+
+@with_kprobes
+@pytest.mark.parametrize("asked", ["do_unlinkat", "do_[ru][mn]*"])
+def test_what_is_switched_off_is_not_shown_to_be_not_called(
+    ebpf_trace: Trace, tmp_path: Path, asked: str, switch: Callable[[int], None]
+) -> None:
+    switch(0)
+    with pytest.raises(BrokerError) as caught:
+        ebpf_trace.kernel_function(asked, third="u64(arg2)")
+    assert str(caught.value).removeprefix("pytest-ebpf: the broker refused: ") == (
+        f"this kernel ({os.uname().release}) traces no functions now (kernel.ftrace_enabled is 0), and a probe at"
+        f" {asked} would not fire\n  try     sysctl kernel.ftrace_enabled=1"
+    )
+    switch(1)
+    ebpf_trace.kernel_function(asked, third="u64(arg2)")
+    ebpf_trace.assert_not_called("do_unlinkat")
+    switch(0)
+    (tmp_path / "file").touch()
+    (tmp_path / "file").unlink()
+    with pytest.raises(TraceIncomplete, match=r"the kernel traces no functions now \(kernel.ftrace_enabled is 0\)"):
+        ebpf_trace.assert_not_called("do_unlinkat")
+    switch(1)
+    (tmp_path / "file").touch()
+    (tmp_path / "file").unlink()
+    with pytest.raises(AssertionError, match="do_unlinkat"):
+        ebpf_trace.assert_not_called("do_unlinkat")
 
 
 @with_kprobes

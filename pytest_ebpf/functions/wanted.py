@@ -83,6 +83,11 @@ class Wanted:
             raise UsageError(f"limit is how many calls are recorded at most, 1 or more, not {self.limit!r}")
         if self.where is not None and not isinstance(self.where, str):
             raise UsageError(f"where is a text such as 'size > 1_000_000', not {self.where!r}")
+        if self.task is not None and self.stack:
+            raise UsageError(
+                f"{self}: the stack is that of the thread that passes a tracepoint,"
+                f" and task={self.task} asks for those of another; ask without stack, or without task"
+            )
 
     @property
     def filtered(self) -> bool:

@@ -146,6 +146,13 @@ SUCH_AS = "(such as uprobe:./program:function, usdt:/usr/bin/python3:python:gc__
             lambda: uprobe("./exp", "f", every=0),
             "every is how many calls there are to each that is recorded: 1 or more, not 0",
         ),
+        (
+            lambda: parse("rawtracepoint:sched_wakeup task=p stack"),
+            (
+                "raw_tracepoint:sched_wakeup: the stack is that of the thread that passes a tracepoint, and task=p asks"
+                " for those of another; ask without stack, or without task"
+            ),
+        ),
         (lambda: uprobe("./exp", "f", limit=0), "limit is how many calls are recorded at most, 1 or more, not 0"),
         (
             lambda: uprobe("./exp", "f", where=len),  # type: ignore[arg-type]  # which is refused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 import signal
@@ -75,9 +76,10 @@ def test_the_broker_is_no_child_of_who_started_it(run_directory: Path) -> None:
 
 
 def test_descriptors_are_not_left_open(run_directory: Path) -> None:
+    gc.collect()  # what tests before left open may be closed at any time
     before = len(list(Path("/proc/self/fd").iterdir()))
     launch.connect(run_directory, os.getpid()).close()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_all_workers_share_one_broker(run_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from vm import guest
 def test_what_a_command_says_and_ends_with_comes_back() -> None:
     done = guest.run("6.1", ["sh", "-c", 'uname -r; echo "$WORD"; exit 3'], {"WORD": "two words"})
     release, said = done.output.splitlines()
-    assert release.startswith("6.1."), done
+    assert release.startswith("6.1."), str(done)
     assert (said, done.status) == ("two words", 3)
 
 

@@ -34,19 +34,19 @@ def test_the_kernel_tier_passes(kernel: str, compiled_folder: Path) -> None:
     environment = {"CI": "true", "COMPILED": guest.on_host(compiled_folder)}
     options = [f"--deselect=tests/kernel/{test}" for test in LEFT_OUT]
     done = guest.run(kernel, [*PYTEST, *options, "tests/kernel"], environment)
-    assert done.status == 0, done
+    assert done.status == 0, str(done)
     # These kernels have all that a program can be put on.
-    assert "without kprobes" not in done.output, done
+    assert "without kprobes" not in done.output, str(done)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_a_suite_is_traced(kernel: str) -> None:
     done = guest.run(kernel, [*PYTEST, "--ebpf=require", "--ignore=examples/fields", "examples"])
-    assert done.status == 0, done
+    assert done.status == 0, str(done)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_fields_are_read_in_every_way(kernel: str) -> None:
     done = guest.run(kernel, [*PYTEST, "--ebpf=require", "examples/fields"])
-    assert done.status == 0, done
-    assert "skipped" not in done.output, done
+    assert done.status == 0, str(done)
+    assert "skipped" not in done.output, str(done)

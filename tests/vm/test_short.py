@@ -19,13 +19,13 @@ TESTS = ["tests/kernel/test_programs_on_functions.py", "tests/kernel/test_functi
 def test_functions_of_the_kernel_are_traced(kernel: str, compiled_folder: Path) -> None:
     environment = {"CI": "true", "COMPILED": guest.on_host(compiled_folder)}
     done = guest.run(kernel, [*PYTEST, *TESTS], environment)
-    assert done.status == 0, done
-    assert "without kprobes" not in done.output, done
+    assert done.status == 0, str(done)
+    assert "without kprobes" not in done.output, str(done)
 
 
 def test_a_kernel_that_cannot_is_refused_by_what_it_lacks() -> None:
     done = guest.run("5.10", [*PYTEST, "--ebpf=require", "examples/test_daemon.py"])
-    assert done.status == 1, done
+    assert done.status == 1, str(done)
     lines = [line.removeprefix("E").strip() for line in done.output.splitlines()]
     start = next(at for at, line in enumerate(lines) if line.startswith("pytest-ebpf: this kernel"))
     assert re.sub(r"5\.10\.\S+(?=\))", "5.10", "\n".join(lines[start : start + 3])) == (

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_ebpf.processes import Process
     from pytest_ebpf.syscalls.who import Who
 
-__all__ = ["ABSENT", "Conditions", "ValueCriterion"]
+__all__ = ["ABSENT", "Conditions", "Expectation", "ValueCriterion"]
 
 
 class _Item(Protocol):
@@ -120,8 +120,8 @@ class _Absent:
 ABSENT = _Absent()
 
 
-class ValueCriterion(Generic[T_contra]):
-    """One field that has one value in an item, and what it is compared with."""
+class Expectation:
+    """One field, and what it is compared with."""
 
     def __init__(self, field: str, expected: Any) -> None:
         self.field = field
@@ -131,6 +131,10 @@ class ValueCriterion(Generic[T_contra]):
     def late(self) -> bool:
         """Whether it is the author's code that judges."""
         return not is_plain(self.expected) and is_predicate(self.expected)
+
+
+class ValueCriterion(Expectation, Generic[T_contra]):
+    """One field that has one value in an item, and what it is compared with."""
 
     def value(self, item: T_contra) -> Any:
         """Return what is compared: a value, a `Gap`, a `Cut` or `ABSENT`."""

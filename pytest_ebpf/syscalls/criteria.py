@@ -22,6 +22,7 @@ from pytest_ebpf.syscalls.comparing import (
     judge_for,
     path_judge,
 )
+from pytest_ebpf.syscalls.conditions import Expectation
 from pytest_ebpf.syscalls.kinds import Path
 from pytest_ebpf.syscalls.prototype import prototypes
 from pytest_ebpf.syscalls.text import error_name
@@ -36,17 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Criterion", "SocketCriterion", "criterion"]
 
 
-class Criterion:
-    """One field, and what it is compared with."""
-
-    def __init__(self, field: str, expected: Any) -> None:
-        self.field = field
-        self.expected = expected
-
-    @property
-    def late(self) -> bool:
-        """Whether it is the author's code that judges."""
-        return not is_plain(self.expected) and is_predicate(self.expected)
+class Criterion(Expectation):
+    """One field of a call, and what it is compared with."""
 
     def values(self, call: Syscall) -> list[Any]:
         """Return what is compared: values, gaps and cuts, of which one has to match."""
